@@ -1,0 +1,6 @@
+def __getattr__(name):
+    "`__version__` is looked up when it is asked for: the one home of the version is settings.ini."
+    if name == '__version__':
+        from importlib.metadata import version
+        return version('minifastai')
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
