@@ -1,5 +1,5 @@
 "Execute the lessons from top to bottom in fresh kernels: `python tools/lessons.py [--full] [--write] [NAME ...]`"
-import argparse,os,sys,time
+import argparse,os,re,sys,time
 from pathlib import Path
 
 NBS = Path(__file__).resolve().parent.parent/'nbs'
@@ -12,12 +12,14 @@ def run_notebook(path, write, timeout):
     nb = nbformat.read(path, as_version=4)
     nb.metadata.pop('widgets', None)
     at = {}
-    client = NotebookClient(nb, timeout=timeout, kernel_name='python3', record_timing=False, resources={'metadata': {'path': str(NBS)}},
+    client = NotebookClient(nb, timeout=timeout, kernel_name='python3', record_timing=False,
+                            extra_arguments=['--IPKernelApp.log_level=40'], resources={'metadata': {'path': str(NBS)}},
                             on_cell_start=lambda cell, cell_index: at.update(cell=cell))
     start = time.perf_counter()
     try: client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
-        print(f'{path.stem:20} FAILED in cell {at["cell"].id} of {path.name}\n{e}', flush=True)
+        plain = re.sub(r'\x1b\[[0-9;]*m', '', str(e))
+        print(f'{path.stem:20} FAILED in cell {at["cell"].id} of {path.name}\n{plain}', flush=True)
         return False
     print(f'{path.stem:20} {time.perf_counter()-start:6.1f} s', flush=True)
     if write:
