@@ -106,6 +106,14 @@ def test_only_our_own_files_are_removed():
         assert [f.name for f in tests.iterdir()] == ['test_by_hand.py']
 
 
+def test_imports_come_first():
+    'Lesson 99_exports, "The processor that nbdev calls", cell test-imports-come-first'
+    with tempfile.TemporaryDirectory() as tmp:
+        text = read_tests(make_notebook(Path(tmp)/'01_a.ipynb', ('code', '#| test_setup\nclass A(Path): pass'), ('code', '#| test a\nassert A'),
+                                        ('code', '#| test_setup\nimport os\nfrom pathlib import Path'))).render()
+    assert text.index('from pathlib') < text.index('class A') < text.index('def test_a')
+
+
 def test_exported_file_runs_alone():
     'Lesson 99_exports, "The processor that nbdev calls", cell test-exported-file-runs-alone'
     with tempfile.TemporaryDirectory() as tmp:
