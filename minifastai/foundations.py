@@ -34,7 +34,7 @@ def _result_dtype(x, *others):
     for other in others: dtype = torch.promote_types(dtype, other.dtype)
     return dtype if dtype.is_floating_point else torch.get_default_dtype()
 
-# %% ../nbs/05a_foundations.ipynb #077e338e
+# %% ../nbs/05a_foundations.ipynb #a3f8491d
 def _mean_product(name, dev_x, dev_y, correction):
     "The sum of products over n - `correction`"
     n = dev_x.numel()
@@ -42,19 +42,19 @@ def _mean_product(name, dev_x, dev_y, correction):
     return (dev_x*dev_y).sum() / (n-correction)
 
 def variance(
-    x:Tensor,           # at least two numbers, in any shape; integers too
-    correction:float=0, # 0: divide by n (the population variance); 1: by n-1 (the sample variance, `torch.var`'s default)
-) -> Tensor:            # one number, in x's dtype
+    x:Tensor,         # at least two numbers, in any shape; integers too
+    correction:int=0, # 0: divide by n (the population variance); 1: by n-1 (the sample variance, `torch.var`'s default)
+) -> Tensor:          # one number, in x's dtype
     "The mean squared distance of all elements from their mean, in squared units of `x`. Raises `ValueError` for fewer than two elements."
     x = _checked('variance', x)
     dev = _deviations(x)
     return _mean_product('variance', dev, dev, correction).to(_result_dtype(x))
 
-# %% ../nbs/05a_foundations.ipynb #cc6aaf7b
+# %% ../nbs/05a_foundations.ipynb #338272c4
 def standard_deviation(
-    x:Tensor,           # at least two numbers, in any shape; integers too
-    correction:float=0, # as for `variance`
-) -> Tensor:            # one number, in x's dtype
+    x:Tensor,         # at least two numbers, in any shape; integers too
+    correction:int=0, # as for `variance`
+) -> Tensor:          # one number, in x's dtype
     "The root of the variance, in units of `x`. Raises `ValueError` for fewer than two elements."
     x = _checked('standard_deviation', x)
     dev = _deviations(x)
@@ -67,7 +67,7 @@ def mean_absolute_deviation(
     x = _checked('mean_absolute_deviation', x)
     return _deviations(x).abs().mean().to(_result_dtype(x))
 
-# %% ../nbs/05a_foundations.ipynb #7f2a490c
+# %% ../nbs/05a_foundations.ipynb #68956bb3
 def _checked_pair(name, x, y):
     "Both as tensors of one shape"
     x,y = _checked(name, x),_checked(name, y)
@@ -75,10 +75,10 @@ def _checked_pair(name, x, y):
     return x,y
 
 def covariance(
-    x:Tensor,           # at least two numbers, in any shape; integers too
-    y:Tensor,           # as many, in the same shape: element i of `y` belongs to element i of `x`
-    correction:float=0, # 0: divide by n (population); 1: by n-1 (sample, `torch.cov`'s default)
-) -> Tensor:            # one number
+    x:Tensor,         # at least two numbers, in any shape; integers too
+    y:Tensor,         # as many, in the same shape: element i of `y` belongs to element i of `x`
+    correction:int=0, # 0: divide by n (population); 1: by n-1 (sample, `torch.cov`'s default)
+) -> Tensor:          # one number
     "The mean product of the deviations of `x` and `y` from their means, in units of `x` times units of `y`. Raises `ValueError` for fewer than two elements and for different shapes."
     x,y = _checked_pair('covariance', x, y)
     return _mean_product('covariance', _deviations(x), _deviations(y), correction).to(_result_dtype(x, y))
