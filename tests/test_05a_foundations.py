@@ -618,7 +618,7 @@ def test_dtypes_and_extremes():
     assert variance(tensor([1., 2.]).double()).dtype == torch.float64 and variance(tensor([1., 2.]).half()).dtype == torch.float16
     assert variance(tensor([2**40, 2**40+1, 2**40+3])) == variance(tensor([0, 1, 3]))    # too large for float32
     assert variance(tensor([0, 255], dtype=torch.uint8)) == 127.5**2 and variance(tensor([True, False])) == 0.25
-    assert variance(torch.full((3, 7), 0.1)) == standard_deviation(torch.full((10,), 0.1)) == 0    # exactly
+    for n in range(2, 30): assert variance(torch.full((n,), 0.1, dtype=torch.float64)) == standard_deviation(torch.full((n, 3), 0.1)) == 0    # exactly
     assert abs(standard_deviation(tensor([1e-25, 3e-25]))/1e-25 - 1) < 1e-6
     assert abs(standard_deviation(tensor([1e25, 3e25]))/1e25 - 1) < 1e-6
     x = torch.randn(5, requires_grad=True)
@@ -708,6 +708,9 @@ def test_a_line_correlates_perfectly():
         r = covariance(t, line, correction)/(standard_deviation(t, correction)*standard_deviation(line, correction))
         assert abs(r - 1) < 1e-6
     assert abs(correlation(tensor([1, 2, 3]), tensor([10, 20, 30])) - 1) < 1e-6
+    for seed in range(50):                                   # rounding never leads beyond 1
+        x = torch.randn(7, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        assert 1-1e-12 < correlation(x, 3*x+1) <= 1
     x,related,unrelated = make_pairs()
     assert correlation(x, related) > 0.8 and abs(correlation(x, unrelated)) < 0.2
     assert abs(correlation(100*x, related) - correlation(x, related)) < 1e-6
