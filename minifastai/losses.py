@@ -219,11 +219,11 @@ def bars_html(
                    for name,act,soft,binom in zip(names, acts.tolist(), softmax(acts).tolist(), sigmoid(acts).tolist()))
     return f'<table style="line-height:1.4"><tr><th></th><th>activation</th><th>softmax</th><th></th><th>sigmoid</th><th></th></tr>{rows}</table>'
 
-# %% ../nbs/05c_entropy.ipynb #895950ba
+# %% ../nbs/05c_entropy.ipynb #b9af89e1
 def entropy_widget(
     activations:Sequence[float]=(3,2,-2,4,-1), # where the sliders start, between -10 and 10
     names:Sequence[str]=CLASSES,               # the classes
-): # an `ipywidgets.VBox`
+): # an `ipywidgets.HBox`: the controls, the bars
     "Sliders for the activations, live bars for softmax and sigmoid, buttons that shift all activations at once"
     import ipywidgets as widgets
     bars = widgets.HTML(bars_html(activations, names))
@@ -237,4 +237,4 @@ def entropy_widget(
                 for s in sliders: s.value += by
         button.on_click(shift)
         return button
-    return widgets.VBox([*sliders, widgets.HBox([shift_button(-1), shift_button(+1)]), bars])
+    return widgets.HBox([widgets.VBox([*sliders, widgets.HBox([shift_button(-1), shift_button(+1)])]), bars])
