@@ -23,12 +23,12 @@ def softmax(
     exps = (x - x.detach().amax(dim, keepdim=True)).exp()
     return exps / exps.sum(dim, keepdim=True)
 
-# %% ../nbs/05c_entropy.ipynb #2af15ad5
+# %% ../nbs/05c_entropy.ipynb #0ddcd1d4
 def log_softmax(
     x:Tensor,    # activations, any shape
     dim:int=-1,  # the dimension that holds the classes
 ) -> Tensor: # logarithms of the probabilities, same shape
-    "The logarithm of `softmax`, by log-sum-exp: finite for any finite `x`, as `torch.log_softmax`"
+    "The logarithm of `softmax`, by log-sum-exp, so that nothing overflows or is rounded to log 0; as `torch.log_softmax`"
     shifted = x - x.detach().amax(dim, keepdim=True)
     return shifted - shifted.exp().sum(dim, keepdim=True).log()
 
