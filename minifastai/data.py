@@ -41,7 +41,7 @@ def read_idx(
     if found != wanted: raise ValueError(f'{path} should hold {wanted:,} bytes for its shape {tuple(shape)}, but holds {found:,}: it is cut short or damaged.')
     return np.frombuffer(raw, np.uint8, wanted, start).reshape(shape)
 
-# %% ../nbs/05b_data.ipynb #bcf84314
+# %% ../nbs/05b_data.ipynb #93164117
 def show_images(
     x:Tensor,           # the pictures: (N, H, W), (N, 1, H, W), (N, 3, H, W), or (N, H*W) for square ones
     titles=None,        # a text for each picture
@@ -64,7 +64,7 @@ def show_images(
         ax.axis('off')
         if i>=len(x): continue
         picture = x[i]
-        ax.imshow((picture-picture.min())/(picture.max()-picture.min()).clamp(min=1e-12), cmap='gray')
+        ax.imshow(((picture-picture.min())/(picture.max()-picture.min()).clamp(min=1e-12)).numpy(), cmap='gray')
         if titles is not None: ax.set_title(str(titles[i]), fontsize=9)
     return fig
 

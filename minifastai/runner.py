@@ -413,16 +413,17 @@ class Recorder(Callback):
         ax.set_xscale('log')
         return ax
 
-# %% ../nbs/05d_runner.ipynb #6b0abce5
+# %% ../nbs/05d_runner.ipynb #01bb8bcf
 class ProgressCallback(Callback):
     "A progress bar over all batches: a widget in Jupyter, a line in a terminal, silent where the output is no terminal"
     _order = 20
     def __init__(self,
-        **kwargs # for tqdm, such as `leave=False` or `disable=True`
+        **kwargs # for tqdm, such as `leave=False` or `disable=True`; with `file=` the bar is text, in Jupyter too
     ): self.kwargs,self.bar = kwargs,None
 
     def _open(self, total, text):
-        from tqdm.auto import tqdm
+        if 'file' in self.kwargs: from tqdm import tqdm
+        else: from tqdm.auto import tqdm
         self.bar,self.shown,self.single = tqdm(**{'total': total, 'desc': text, 'unit': 'batch', 'disable': None, **self.kwargs}),time.perf_counter(),False
 
     def _close(self):

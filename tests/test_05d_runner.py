@@ -24,6 +24,10 @@ def tiny_learner(n_train=5, n_valid=2, bs=2, lr=0.1):
     train_ds,valid_ds = Dataset(x, x.sum(1, keepdim=True)),Dataset(torch.randn(2*bs*n_valid, 3), torch.randn(2*bs*n_valid, 1))
     model = nn.Linear(3, 1)
     return Learner(model, torch.optim.SGD(model.parameters(), lr=lr), F.mse_loss, DataBunch(*get_dls(train_ds, valid_ds, bs)))
+class Halve(Callback):
+    "Divides the batch; at module level, so that it can be pickled"
+    def __init__(self, by=2): self.by = by
+    def begin_batch(self): self.run.xb = self.xb/self.by
 class Events(Callback):
     "Keeps the names of all events, and raises `what` at the `at`-th time that `event` comes"
     _order = 50
@@ -60,16 +64,40 @@ IN_BATCH = ['begin_batch', 'after_pred', 'after_loss', 'after_backward', 'after_
 RAISES = [(e,x) for e in IN_BATCH for x in (CancelBatchException, CancelEpochException, CancelTrainException)] + \
          [(e,x) for e in ('begin_epoch', 'begin_validate', 'after_batch', 'after_cancel_batch') for x in (CancelEpochException, CancelTrainException)] + \
          [(e,CancelTrainException) for e in ('begin_fit', 'after_epoch', 'after_cancel_epoch')]
+def check_skip(make):
+    "Does make(limit) give a callback that skips batches of large loss, in training only, and counts them?"
+    learn = tiny_learner(n_train=6)
+    log,steps = Events(),[]
+    class Huge(Callback):
+        _order = -10
+        def after_loss(self):
+            if self.n_iter in (1, 4) or not self.in_train: self.run.loss = self.loss+1e6
+        def after_step(self): steps.append(self.n_iter)
+    cb = make(1e3)
+    try: Runner([Huge, cb, log]).fit(1, learn)
+    except Exception as e: return f'not yet: {type(e).__name__}: {e}'
+    if steps!=[0, 2, 3, 5]: return f'not yet: of six batches the second and the fifth are bad, but steps were made for {[i+1 for i in steps]}'
+    if log.seen.count('after_epoch')!=1: return 'not yet: the rest of the epoch should go on'
+    if getattr(cb, 'skipped', None)!=2: return f'not yet: two training batches were skipped, but skipped is {getattr(cb, "skipped", None)}'
+    return 'right'
+def check_short(make):
+    "Does make(n) give a callback that ends each training pass after n batches?"
+    log = Events()
+    run = Runner([make(3), log])
+    try: run.fit(2, tiny_learner(n_train=8, n_valid=5))
+    except Exception as e: return f'not yet: {type(e).__name__}: {e}'
+    if run.n_iter!=6: return f'not yet: two epochs of 3 batches are 6, but {run.n_iter} were trained'
+    if log.seen.count('after_step')!=6: return 'not yet: each of the 3 batches should make its step'
+    if log.seen.count('begin_batch')!=16 or log.seen.count('after_epoch')!=2: return 'not yet: the validation should be whole, and every epoch should end as usual'
+    return 'right'
 
 
 def test_attributes_before_there_is_a_runner():
     'Lesson 05d_runner, "A loop that announces events", cell test-attributes-before-there-is-a-runner'
-    class Halve(Callback):
-        def __init__(self, by=2): self.by = by
     try: Halve().unknown
     except AttributeError as e: assert 'Halve' in str(e) and 'no runner yet' in str(e)
     else: raise AssertionError('no error')
-    for twin in (copy.copy(Halve(3)), copy.deepcopy(Halve(3)), pickle.loads(pickle.dumps(AvgStatsCallback(accuracy)))): assert not hasattr(twin, 'unknown')
+    for twin in (copy.copy(Halve(3)), copy.deepcopy(Halve(3)), pickle.loads(pickle.dumps(Halve(3)))): assert not hasattr(twin, 'unknown')
     assert copy.deepcopy(Halve(3)).by==3 and not hasattr(Halve(), 'loss')
 
 
@@ -78,7 +106,7 @@ def test_names():
     class TerminateOnNaN(Callback): pass
     class LRFinder(Callback): pass
     class MyOwnCallback(Callback): pass
-    assert [cb().name for cb in (MyOwnCallback, LRFinder, TrainEvalCallback, Callback)]==['my_own', 'lr_finder', 'train_eval', 'callback']
+    assert [cb().name for cb in (MyOwnCallback, LRFinder, Callback)]==['my_own', 'lr_finder', 'callback']
 
 
 def test_events_in_order():
@@ -143,7 +171,7 @@ def test_errors_pass_through_with_a_note():
         assert type(run.cbs[1]).__name__ in notes and ('after_loss' in notes or 'after_backward' in notes) and 'epoch 0 of 2' in notes
         assert log.seen[-2:]==['after_batch', 'after_fit']
         Runner().fit(1, learn)                       # the learner can be used again
-        assert raised(exception, run.fit, 2, learn)if exception is KeyError else not run.fit(1, learn)  # and the runner too
+        assert raised(KeyError, run.fit, 2, learn) if exception is KeyError else run.fit(1, learn) is None    # and the runner too
 
 
 def test_everybody_hears_of_the_end():
@@ -188,21 +216,6 @@ def test_hiding_an_attribute_is_warned_about_once():
         run = Runner(Changes); run.fit(1, tiny_learner())
     assert len(caught)==1 and 'self.run.xb' in str(caught[0].message) and 'Hides' in str(caught[0].message)
     assert run.xb.abs().sum()==0
-
-
-def test_callbacks_and_their_names():
-    'Lesson 05d_runner, "Where cancelling makes no sense", cell test-callbacks-and-their-names'
-    class Two(Callback): pass
-    run = Runner([Two, Two(), Recorder], cb_funcs=[partial(AvgStatsCallback, accuracy)])
-    assert isinstance(run.two, Two) and isinstance(run.two_2, Two) and run.two is not run.two_2 and run.recorder in run.cbs and run.avg_stats in run.cbs
-    assert isinstance(run.train_eval, TrainEvalCallback) and run.cbs[0] is run.train_eval
-    class Model(Callback): pass
-    assert 'another name' in str(raised(ValueError, Runner, Model))
-    assert 'Derive it' in str(raised(TypeError, Runner, [print]))
-    assert 'at least 0' in str(raised(ValueError, Runner().fit, -1, tiny_learner()))
-    class Inside(Callback):
-        def after_epoch(self): self.run.fit(1, self.learn)
-    assert 'second Runner' in str(raised(RuntimeError, Runner(Inside).fit, 1, tiny_learner()))
 
 
 def test_any_program_of_callbacks_follows_the_grammar():
@@ -286,6 +299,21 @@ def test_recorder_draws_into_a_given_axis():
     plt.close(fig)
 
 
+def test_callbacks_and_their_names():
+    'Lesson 05d_runner, "A recorder", cell test-callbacks-and-their-names'
+    class Two(Callback): pass
+    run = Runner([Two, Two(), Recorder], cb_funcs=[partial(AvgStatsCallback, accuracy)])
+    assert isinstance(run.two, Two) and isinstance(run.two_2, Two) and run.two is not run.two_2 and run.recorder in run.cbs and run.avg_stats in run.cbs
+    assert isinstance(run.train_eval, TrainEvalCallback) and run.cbs[0] is run.train_eval
+    class Model(Callback): pass
+    assert 'another name' in str(raised(ValueError, Runner, Model))
+    assert 'Derive it' in str(raised(TypeError, Runner, [print]))
+    assert 'at least 0' in str(raised(ValueError, Runner().fit, -1, tiny_learner()))
+    class Inside(Callback):
+        def after_epoch(self): self.run.fit(1, self.learn)
+    assert 'second Runner' in str(raised(RuntimeError, Runner(Inside).fit, 1, tiny_learner()))
+
+
 def test_progress_bar():
     'Lesson 05d_runner, "A progress bar", cell test-progress-bar'
     import io
@@ -354,3 +382,34 @@ def test_early_stopping_says_what_is_missing():
     run = Runner([AvgStatsCallback(printer=lambda text: None), EarlyStoppingCallback('acuracy')])
     assert 'valid_loss' in str(raised(ValueError, run.fit, 1, tiny_learner()))
     assert "'best'" in str(raised(ValueError, EarlyStoppingCallback, 'accuracy', mode='best'))
+
+
+def test_solution_skip_bad_batch():
+    'Lesson 05d_runner, "Exercises", cell test-solution-skip-bad-batch'
+    class SkipIt(Callback):
+        def __init__(self, limit): self.limit,self.skipped = limit,0
+        def after_loss(self):
+            if self.in_train and self.loss>self.limit:
+                self.skipped += 1
+                raise CancelBatchException()
+    class SkipNothing(SkipIt):
+        def after_loss(self): pass
+    class StopsAll(SkipIt):
+        def after_loss(self):
+            if self.loss>self.limit: raise CancelTrainException()
+    assert check_skip(SkipIt)=='right' and check_skip(SkipNothing).startswith('not yet') and check_skip(StopsAll).startswith('not yet')
+
+
+def test_solution_only_batches():
+    'Lesson 05d_runner, "Exercises", cell test-solution-only-batches'
+    class Only(Callback):
+        def __init__(self, n): self.n = n
+        def begin_epoch(self): self.done = 0
+        def after_batch(self):
+            self.done += 1
+            if self.in_train and self.done>=self.n: raise CancelEpochException()
+    class OnlyAndNoValidation(Only):
+        def after_batch(self):
+            self.done += 1
+            if self.done>=self.n: raise CancelEpochException()
+    assert check_short(Only)=='right' and check_short(OnlyAndNoValidation).startswith('not yet')

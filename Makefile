@@ -1,0 +1,50 @@
+# Every target does its own set-up: `.venv` is built once and reused.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+# where the test runner should write JUnit XML, for CI: make test JUNIT=folder
+junit = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml,)
+
+.PHONY: help train test test-all test-slow e2e lessons notebooks sync check-sync lab setup clean
+help:
+	@echo "make train       train a CNN on MNIST and write report/"
+	@echo "make test        the tests, without the slow ones   (make test-all: all of them; make e2e: installs and processes)"
+	@echo "make lab         open the lessons in JupyterLab"
+	@echo "make lessons     execute every notebook in its quick form   (make notebooks: in full, and keep the outputs)"
+	@echo "make sync        export package and tests from the notebooks, clean the notebooks   (make check-sync: would that change anything?)"
+
+setup: $(STAMP)
+$(STAMP): settings.ini setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "minifastai needs Python 3.11 or newer, but $(PYTHON) is %d.%d: try make PYTHON=python3.12" % sys.version_info[:2])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV); the first time this takes a few minutes, most of it for torch"
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install -q --index-url $(TORCH_INDEX) torch torchvision)
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	@touch $@
+
+train: $(STAMP)
+	$(BIN)/minifastai train $(ARGS)
+test: $(STAMP)
+	$(PYTEST) -m "not slow and not e2e" $(call junit,fast) $(ARGS)
+test-all: $(STAMP)
+	$(PYTEST) -m "not e2e" $(call junit,all) $(ARGS)
+test-slow: $(STAMP)
+	$(PYTEST) -m "slow and not e2e" $(call junit,slow) $(ARGS)
+e2e: $(STAMP)
+	$(PYTEST) -m e2e tests/e2e $(call junit,e2e) $(ARGS)
+lessons: $(STAMP)
+	$(BIN)/python tools/lessons.py $(ARGS)
+notebooks: $(STAMP)
+	$(BIN)/python tools/lessons.py --full --write $(ARGS)
+	$(BIN)/nbdev-clean
+sync: $(STAMP)
+	$(BIN)/nbdev-export
+	$(BIN)/nbdev-clean
+check-sync: $(STAMP)
+	$(BIN)/python tools/check_sync.py
+lab: $(STAMP)
+	$(BIN)/jupyter lab nbs
+clean:
+	rm -rf build dist *.egg-info .pytest_cache

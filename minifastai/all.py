@@ -1,0 +1,8 @@
+"All public names of the lessons: `from minifastai.all import *`. Written by hand."
+from minifastai.foundations import *
+from minifastai.data import *
+from minifastai.losses import *
+from minifastai.runner import *
+from minifastai.schedule import *
+from minifastai.cnn import *
+from minifastai.norms import *

@@ -1,0 +1,41 @@
+"What all tests share: fixed seeds, marks that depend on the machine, and reports that say where a test comes from."
+import os,random
+from pathlib import Path
+os.environ.setdefault('MPLBACKEND', 'Agg')
+import pytest
+
+try:
+    from hypothesis import settings
+    settings.register_profile('minifastai', derandomize=True, deadline=None, database=None)
+    settings.load_profile('minifastai')
+except ImportError: pass
+
+E2E = Path(__file__).parent/'e2e'
+_left_out = {}
+
+def pytest_collection_modifyitems(config, items):
+    import torch
+    for item in items:
+        if E2E in item.path.parents: item.add_marker('e2e')
+        if item.get_closest_marker('cuda') and not torch.cuda.is_available(): item.add_marker(pytest.mark.skip(reason='needs a GPU'))
+
+def pytest_deselected(items):
+    for item in items:
+        kind = 'e2e' if item.get_closest_marker('e2e') else 'slow' if item.get_closest_marker('slow') else 'other'
+        _left_out[kind] = _left_out.get(kind, 0)+1
+
+def pytest_terminal_summary(terminalreporter):
+    if n := _left_out.get('slow'): terminalreporter.write_line(f'left out: {n} slow tests; `make test-all` runs them')
+    if n := _left_out.get('e2e'): terminalreporter.write_line(f'left out: {n} end-to-end tests; `make e2e` runs them')
+
+@pytest.fixture(autouse=True)
+def fixed_seeds():
+    import numpy,torch
+    random.seed(42); numpy.random.seed(42); torch.manual_seed(42)
+    yield
+    if 'matplotlib.pyplot' in __import__('sys').modules: __import__('sys').modules['matplotlib.pyplot'].close('all')
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed and (origin := getattr(item.obj, '__doc__', None)): report.sections.append(('where it comes from', f'{origin}\nagain: .venv/bin/pytest {item.nodeid}'))
