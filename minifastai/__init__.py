@@ -1,3 +1,5 @@
+"Rebuild a modern training library from Python and PyTorch alone: `from minifastai.all import *` gives all public names of the lessons."
+
 def __getattr__(name):
     "`__version__` is looked up when it is asked for: the one home of the version is settings.ini."
     if name == '__version__':

@@ -61,7 +61,7 @@ class NotebookTests:
         imports_first = sorted(self.setup, key=lambda src: not all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.parse(src).body))
         return '\n\n'.join(['\n'.join([head, *imports_first]).rstrip()+'\n', *(render_test(t, self.lesson) for t in self.tests)])
 
-# %% ../nbs/99_exports.ipynb #9b6d4c4a
+# %% ../nbs/99_exports.ipynb #f4e5d51c
 def _check_directive(args, directives):
     "The complaint about a `#| test` line, or None"
     if not args: return 'a test needs a name: `#| test some_name`'
@@ -76,7 +76,7 @@ def _check_source(src, in_function):
     try:
         ast.parse(src)
         compile('def f():\n    pass\n' + indent_code(src) if in_function else src, '<cell>', 'exec')
-    except SyntaxError as e: return f'not valid Python{" inside a function" if in_function else ""}: {e.msg} (line {max(1, (e.lineno or 1)-2*in_function)}: `{(e.text or "").strip()}`)'
+    except SyntaxError as e: return f'not valid Python{" inside a function" if in_function else ""}: {e.msg}' + (f' (`{e.text.strip()}`)' if e.text else '')
 
 # %% ../nbs/99_exports.ipynb #615cd1a7
 _heading = re.compile(r'^#{1,6}\s+(.+?)\s*#*$', re.M)
