@@ -2,7 +2,7 @@
 import pytest
 
 from minifastai.schedule import *
-import math,torch,torch.nn.functional as F
+import copy,math,random,warnings,numpy as np,torch,torch.nn.functional as F
 from torch import nn
 from functools import partial
 from hypothesis import given,settings,strategies as st
@@ -22,6 +22,48 @@ def tiny_learner(n_batches=10, opt_func=partial(torch.optim.SGD, lr=0.1), groups
     ds = Dataset(x, x.sum(1, keepdim=True))
     model = nn.Sequential(*(nn.Linear(3, 3) for _ in range(groups-1)), nn.Linear(3, 1))
     return Learner(model, opt_func([dict(params=m.parameters()) for m in model]), F.mse_loss, DataBunch(*get_dls(ds, ds, 4)))
+def norm_learner(opt_func, generator=None, n=40):
+    "A model with a batch norm and dropout on made-up data, 10 batches"
+    torch.manual_seed(1); np.random.seed(1); random.seed(1)
+    x = torch.randn(n, 3)
+    dls = get_dls(Dataset(x, x.sum(1, keepdim=True)), Dataset(x, x.sum(1, keepdim=True)), 4, generator=generator and torch.Generator().manual_seed(generator))
+    model = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.1), nn.Linear(8, 1))
+    return Learner(model, opt_func(model.parameters()), F.mse_loss, DataBunch(*dls))
+
+class Noise(Callback):
+    "Adds noise from NumPy's, Python's and a generator of its own"
+    def __init__(self): self.rng = np.random.default_rng(3)
+    def begin_batch(self): self.run.xb = self.run.xb + 0.01*(np.random.rand()+random.random()+self.rng.random())
+
+def everything(learn):
+    "All that a training has changed, as one list of plain values"
+    flat = [v.tolist() for v in learn.model.state_dict().values()]
+    flat += [[m.training for m in learn.model.modules()], [{k: v for k,v in g.items() if k!='params'} for g in learn.opt.param_groups]]
+    flat += [[{k: v.tolist() if torch.is_tensor(v) else v for k,v in s.items()} for s in learn.opt.state_dict()['state'].values()]]
+    return flat + [torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()]
+
+OPTS = (partial(torch.optim.SGD, lr=0.05, momentum=0.9),partial(torch.optim.Adam, lr=0.01),partial(torch.optim.AdamW, lr=0.01, amsgrad=True))
+def check_poly(sched_poly):
+    "Is exercise 1 solved?"
+    try:
+        for start,end,power in ((1, 2, 1), (0.3, 0.01, 2), (0, 5, 0.5)):
+            curve = sched_poly(start, end, power)
+            if any(abs(curve(i/10)-(start+(i/10)**power*(end-start)))>1e-9 for i in range(11)): return f'not yet: sched_poly({start}, {end}, {power}) has a wrong value'
+    except Exception as e: return f'not yet: {type(e).__name__}: {e}'
+    return 'right'
+def check_trapezoid(trapezoid):
+    "Is exercise 2 solved?"
+    wanted = {0: 0, 0.05: 0.2, 0.1: 0.4, 0.3: 0.4, 0.5: 0.4, 0.75: 0.202, 1: 0.004}
+    try: wrong = [pos for pos,value in wanted.items() if abs(trapezoid(pos)-value)>1e-6]
+    except Exception as e: return f'not yet: {type(e).__name__}: {e}'
+    return f'not yet: look at position {wrong[0]}' if wrong else 'right'
+def check_tenth(tenth):
+    "Is exercise 3 solved?"
+    for losses,wanted in (([3., 2., 1., 5.], 0.1), ([3., math.nan, 2., math.inf], 0.1), ([1., 2., 3., -math.inf], 0.001)):
+        try: got = tenth([0.01, 0.1, 1., 10.], losses)
+        except Exception as e: return f'not yet: {type(e).__name__}: {e}'
+        if got is None or not math.isclose(got, wanted): return f'not yet: for the losses {losses} it says {got}'
+    return 'right'
 
 
 def test_curves_start_and_end_where_they_should():
@@ -88,3 +130,141 @@ def test_equal_to_pytorchs_schedulers():
     one_cycle = combine_scheds([0.25, 0.75], cos_1cycle_anneal(0.2/25, 0.2, 0.2/25/1e4))
     theirs = pytorch_rates(lambda opt: torch.optim.lr_scheduler.OneCycleLR(opt, 0.2, total_steps=n+1, pct_start=(0.25*n+1)/(n+1)), n)
     assert all(math.isclose(a, b, rel_tol=1e-9) for a,b in zip(our_rates(one_cycle, n), theirs))
+
+
+def test_fewer_than_the_maximum():
+    'Lesson 05e_lr_finder, "Which rate?", cell test-fewer-than-the-maximum'
+    learner = tiny_learner()
+    finder10 = LRFinder(max_iter=100, max_lr=100)
+    Runner([finder10]).fit(10, learner)
+    assert 10<len(finder10.lrs)<100 and len(finder10.lrs)==len(finder10.losses)==len(finder10.smoothed) and finder10.stopped
+    assert math.isclose(finder10.lrs[0], 1e-6) and all(math.isclose(b/a, (100/1e-6)**(1/99), rel_tol=1e-6) for a,b in zip(finder10.lrs, finder10.lrs[1:]))
+    short = LRFinder(max_iter=20, max_lr=1e-3)
+    Runner([short, ParamScheduler('lr', sched_no(7.))]).fit(10, tiny_learner())
+    assert len(short.lrs)==20 and math.isclose(short.lrs[-1], 1e-3) and 'max_iter' in short.stopped
+    class Poison(Callback):
+        def after_loss(self):
+            if self.n_iter==5: self.run.loss = self.run.loss*float('nan')
+    poisoned = LRFinder()
+    Runner([poisoned, Poison()]).fit(10, tiny_learner())
+    assert len(poisoned.losses)==5 and 'nan' in poisoned.stopped
+    assert 'max_iter' in raised(ValueError, LRFinder, 1) and 'min_lr' in raised(ValueError, LRFinder, min_lr=1, max_lr=0.1)
+
+
+def test_suggestions():
+    'Lesson 05e_lr_finder, "Which rate?", cell test-suggestions'
+    def found(func, n=100, noise=0.):
+        "A finder that has seen losses func(log10 of the rate)"
+        finder,rng = LRFinder(max_iter=n),np.random.default_rng(0)
+        finder.lrs = [sched_exp(1e-6, 10)(i/(n-1)) for i in range(n)]
+        finder.losses = [func(math.log10(lr))+noise*rng.standard_normal() for lr in finder.lrs]
+        finder.smoothed = finder.losses
+        return finder
+    def valley(log_lr): return 2.3-2*min(max((log_lr+3)/2, 0), 1) + 50*max(log_lr, 0)     # falls from 1e-3 to 0.1, explodes from 1 on
+    for noise in (0, 0.05):
+        good = found(valley, noise=noise)
+        assert 1e-3<good.suggestion<0.3 and 1e-3<good.suggest('steep')<0.1 and good.suggest()==good.suggest('valley')
+    for nothing in (found(lambda log_lr: 2.3, noise=0.1), found(lambda log_lr: 2.3+math.exp(log_lr)), found(valley, n=6), LRFinder()):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always')
+            assert nothing.suggestion is None
+        assert 'too little to judge by' in str(caught[0].message)
+    assert 'sharp' in raised(ValueError, LRFinder().suggest, 'sharp')
+
+    import matplotlib
+    matplotlib.use('Agg')
+    ax = good.plot()
+    assert ax.get_xscale()=='log' and f'{good.suggestion:.2g}' in ax.get_legend().get_texts()[-1].get_text() and ax.get_ylim()[1]<5
+    assert good.plot(ax) is ax and LRFinder().plot().get_ylabel()=='loss'
+
+
+def test_the_training_that_follows_is_the_same():
+    'Lesson 05e_lr_finder, "Put everything back", cell test-the-training-that-follows-is-the-same'
+    for opt_func in OPTS:
+        for generator in (None, 7):
+            results = []
+            for find in (False, True):
+                learner,noise = norm_learner(opt_func, generator),Noise()
+                if find:
+                    state = everything(learner)
+                    assert len(lr_find(learner, cbs=[noise]).losses)>=10 and everything(learner)==state      # before the first step: no optimizer state yet
+                Runner([noise]).fit(1, learner)
+                learner.model[0].eval()
+                if find:
+                    state = everything(learner)
+                    assert len(lr_find(learner, cbs=noise, max_lr=100).losses)>=10 and everything(learner)==state      # in the middle of a training
+                rec = Recorder()
+                Runner([noise, rec]).fit(2, learner)
+                results.append((rec.losses, everything(learner)))
+            assert results[0]==results[1]
+
+
+def test_put_back_when_an_exception_passes():
+    'Lesson 05e_lr_finder, "Put everything back", cell test-put-back-when-an-exception-passes'
+    class Fails(Callback):
+        def after_step(self):
+            if self.n_iter==7: raise KeyboardInterrupt
+    for opt_func in OPTS:
+        learner = norm_learner(opt_func, 7)
+        Runner().fit(1, learner)
+        next(learner.model.parameters()).grad = torch.ones(8, 3)
+        state,order = everything(learner),learner.data.train_dl.generator.get_state()
+        raised(KeyboardInterrupt, lr_find, learner, [Fails()])
+        assert everything(learner)==state and torch.equal(learner.data.train_dl.generator.get_state(), order)
+        assert torch.equal(next(learner.model.parameters()).grad, torch.ones(8, 3)) and all(p.grad is None for p in list(learner.model.parameters())[1:])
+
+
+def test_other_things_that_training_changes():
+    'Lesson 05e_lr_finder, "Put everything back", cell test-other-things-that-training-changes'
+    class Counting(nn.Module):
+        def __init__(self): super().__init__(); self.n,self.last = 0,None; self.register_buffer('sums', torch.zeros(1), persistent=False)
+        def forward(self, x):
+            self.n += 1; self.last = x.detach()
+            self.sums = self.sums + x.mean().detach()      # a new tensor each time
+            return x
+    learner = norm_learner(partial(torch.optim.SGD, lr=torch.tensor(0.1), momentum=0.9))
+    counting = Counting()
+    learner.model.append(counting)
+    learner.opt.add_param_group(dict(params=[nn.Parameter(torch.ones(1))], lr=0.3))
+    sums = counting.sums
+    finder30 = lr_find(learner, max_iter=30)      # 10 batches an epoch
+    assert len(finder30.losses)==30
+    assert counting.n==0 and counting.last is None and counting.sums is sums and sums.item()==0 and [float(g['lr']) for g in learner.opt.param_groups]==[torch.tensor(0.1).item(), 0.3]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        assert lr_find(learner, max_iter=5).suggestion is None
+    assert '5 batches' in str(caught[0].message)
+    assert 'not one batch' in raised(ValueError, lr_find, Learner(learner.model, learner.opt, F.mse_loss, DataBunch([], None)))
+
+
+def test_trying_a_rate():
+    'Lesson 05e_lr_finder, "Feel the rate", cell test-trying-a-rate'
+    learner = norm_learner(OPTS[0])
+    state = everything(learner)
+    low,good,high = (try_lr(learner, lr) for lr in (1e-8, 0.02, 1e6))
+    assert everything(learner)==state and len(low)==len(good)==10 and good==try_lr(learner, 0.02)
+    assert sum(good[5:])<sum(low[5:])<sum(high[5:])
+    assert low[0]==good[0] and try_lr(learner, 0.02, n_batches=3)==good[:3]
+
+
+def test_solution_poly():
+    'Lesson 05e_lr_finder, "1. A power", cell test-solution-poly'
+    def sched_poly2(start, end, power):
+        line = sched_lin(start, end)
+        def _at(pos): return line(pos**power)
+        return _at
+    assert check_poly(sched_poly2)=='right' and check_poly(lambda start,end,power: sched_lin(start, end)).startswith('not yet')
+
+
+def test_solution_trapezoid():
+    'Lesson 05e_lr_finder, "2. A trapezoid", cell test-solution-trapezoid'
+    assert check_trapezoid(combine_scheds([0.1, 0.4, 0.5], [sched_lin(0, 0.4), sched_no(0.4), sched_cos(0.4, 0.004)]))=='right'
+    assert check_trapezoid(sched_no(0.4)).startswith('not yet')
+
+
+def test_solution_tenth():
+    'Lesson 05e_lr_finder, "3. A tenth of the best", cell test-solution-tenth'
+    def tenth2(lrs, losses):
+        return min((loss, lr) for lr,loss in zip(lrs, losses) if math.isfinite(loss))[1]/10
+    assert check_tenth(tenth2)=='right'
+    assert check_tenth(lambda lrs,losses: min(zip(losses, lrs))[1]/10).startswith('not yet')
