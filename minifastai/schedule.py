@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['sched_lin', 'sched_cos', 'sched_exp', 'sched_no', 'combine_scheds', 'cos_1cycle_anneal', 'ParamScheduler', 'LRFinder',
-           'restored', 'lr_find', 'try_lr', 'ParamSchedulerLast']
+           'restored', 'lr_find', 'try_lr']
 
 # %% ../nbs/05e_lr_finder.ipynb #be826f6e
 import math
@@ -289,7 +289,7 @@ def lr_find(
         Runner(_as_list(cbs)+_as_list(cb_funcs)+[finder]).fit(math.ceil(finder.max_iter/n_batches), learn)
     return finder
 
-# %% ../nbs/05e_lr_finder.ipynb #0a73e52f
+# %% ../nbs/05e_lr_finder.ipynb #ba9d8ed0
 def try_lr(
     learn:Learner,   # stays as it is
     lr:float,        # for all parameter groups
@@ -301,9 +301,9 @@ def try_lr(
     probe = LRFinder(max_iter=max(n_batches, 2), min_lr=lr, max_lr=2*lr, worse=math.inf)
     with restored(learn, cbs):
         torch.manual_seed(seed)
-        Runner(_as_list(cbs)+[probe, ParamSchedulerLast('lr', sched_no(lr))]).fit(1, learn)
+        Runner(_as_list(cbs)+[probe, _LastScheduler('lr', sched_no(lr))]).fit(1, learn)
     return probe.losses[:n_batches]
 
-class ParamSchedulerLast(ParamScheduler):
+class _LastScheduler(ParamScheduler):
     "A `ParamScheduler` that has the last word"
     _order = 60

@@ -171,11 +171,10 @@ def test_suggestions():
         assert 'too little to judge by' in str(caught[0].message)
     assert 'sharp' in raised(ValueError, LRFinder().suggest, 'sharp')
 
-    import matplotlib
-    matplotlib.use('Agg')
-    ax = good.plot()
+    from matplotlib.figure import Figure
+    ax = good.plot(Figure().subplots())
     assert ax.get_xscale()=='log' and f'{good.suggestion:.2g}' in ax.get_legend().get_texts()[-1].get_text() and ax.get_ylim()[1]<5
-    assert good.plot(ax) is ax and LRFinder().plot().get_ylabel()=='loss'
+    assert good.plot(ax) is ax and LRFinder().plot(Figure().subplots()).get_ylabel()=='loss'
 
 
 def test_the_training_that_follows_is_the_same():
@@ -227,7 +226,7 @@ def test_other_things_that_training_changes():
     learner.model.append(counting)
     learner.opt.add_param_group(dict(params=[nn.Parameter(torch.ones(1))], lr=0.3))
     sums = counting.sums
-    finder30 = lr_find(learner, max_iter=30)      # 10 batches an epoch
+    finder30 = lr_find(learner, max_iter=30, max_lr=0.1)      # 10 batches an epoch
     assert len(finder30.losses)==30
     assert counting.n==0 and counting.last is None and counting.sums is sums and sums.item()==0 and [float(g['lr']) for g in learner.opt.param_groups]==[torch.tensor(0.1).item(), 0.3]
     with warnings.catch_warnings(record=True) as caught:
@@ -243,7 +242,7 @@ def test_trying_a_rate():
     state = everything(learner)
     low,good,high = (try_lr(learner, lr) for lr in (1e-8, 0.02, 1e6))
     assert everything(learner)==state and len(low)==len(good)==10 and good==try_lr(learner, 0.02)
-    assert sum(good[5:])<sum(low[5:])<sum(high[5:])
+    assert sum(good[5:])<sum(low[5:]) and max(high)>10*max(low)
     assert low[0]==good[0] and try_lr(learner, 0.02, n_batches=3)==good[:3]
 
 
