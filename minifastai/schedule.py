@@ -99,7 +99,7 @@ class ParamScheduler(Callback):
         pos = run.n_epochs/run.epochs
         for group,curve in zip(run.opt.param_groups, self.curves): group[self.pname] = curve(pos)
 
-# %% ../nbs/05e_lr_finder.ipynb #c733a2d5
+# %% ../nbs/05e_lr_finder.ipynb #d9d84854
 class LRFinder(Callback):
     """Raises the learning rate from batch to batch, records the loss, ends the training when the loss is much worse than its best or not finite.
 
@@ -168,7 +168,7 @@ class LRFinder(Callback):
             warnings.simplefilter('ignore')
             rate = self.suggest(method)
         if rate: ax.axvline(rate, color='tab:green', ls='--', label=f'suggestion ({method}): {rate:.2g}')
-        ax.legend()
+        ax.legend(loc='lower left')
         return ax
 
 # %% ../nbs/05e_lr_finder.ipynb #caf361e1
