@@ -7,12 +7,15 @@ PYTEST := $(BIN)/python -m pytest
 # where the test runner should write JUnit XML, for CI: make test JUNIT=folder
 junit = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml,)
 
-.PHONY: help train test test-all test-slow e2e lessons notebooks sync check-sync lab setup clean
+BENCH := $(sort $(wildcard benchmarks/*.py))
+
+.PHONY: help bench bench-quick train test test-all test-slow e2e lessons notebooks sync check-sync lab setup clean
 help:
 	@echo "make train       train a CNN on MNIST and write report/"
 	@echo "make test        the tests, without the slow ones   (make test-all: all of them; make e2e: installs and processes)"
 	@echo "make lab         open the lessons in JupyterLab"
 	@echo "make lessons     execute every notebook in its quick form   (make notebooks: in full, and keep the outputs)"
+	@echo "make bench       measure the loop, the loader and the norms side by side   (make bench-quick: under a minute)"
 	@echo "make sync        export package and tests from the notebooks, clean the notebooks   (make check-sync: would that change anything?)"
 
 setup: $(STAMP)
@@ -44,6 +47,10 @@ sync: $(STAMP)
 	$(BIN)/nbdev-clean
 check-sync: $(STAMP)
 	$(BIN)/python tools/check_sync.py
+bench: $(STAMP)
+	@for b in $(BENCH); do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+bench-quick: $(STAMP)
+	@for b in $(BENCH); do echo "== $$b"; $(BIN)/python $$b --quick || exit 1; done
 lab: $(STAMP)
 	$(BIN)/jupyter lab nbs
 clean:

@@ -76,7 +76,8 @@ def _free_folder(out):
     while folder.exists() and (not folder.is_dir() or any(folder.iterdir())): folder,i = out.with_name(f'{out.name}-{i}'),i+1
     return folder
 
-# %% ../nbs/98_cli.ipynb #61d209a2
+# %% ../nbs/98_cli.ipynb #208878d4
+_LR = 0.3   # where there is too little data to find one
 NORMS = 'none','batch','layer','instance','group','running'
 
 def get_norm(
@@ -104,7 +105,7 @@ def _parser():
         description='Train a CNN on the MNIST that ships in the package, or on your own files, and write a report.', epilog='example:\n  minifastai train --epochs 3 --norm batch --out my_report')
     train.add_argument('--epochs', type=_at_least(int, 1), default=1, help='passes over the training data (default: 1)')
     train.add_argument('--bs', type=_at_least(int, 1), default=256, help='batch size (default: 256)')
-    train.add_argument('--lr', type=_at_least(float, 0.), default=0.6, help='highest learning rate of the one-cycle schedule (default: 0.6)')
+    train.add_argument('--lr', type=_at_least(float, 0.), help='highest learning rate of the one-cycle schedule (default: twice what lr_find suggests)')
     train.add_argument('--norm', choices=NORMS, default='batch', help='norm after each convolution (default: batch)')
     train.add_argument('--seed', type=int, default=42, help='of all random numbers (default: 42)')
     train.add_argument('--data', type=Path, metavar='DIR', help='a folder with IDX files in MNIST\'s naming (default: the MNIST of the package)')
@@ -112,7 +113,7 @@ def _parser():
     train.add_argument('--device', help='such as cpu, cuda or mps (default: the best there is)')
     return parser
 
-# %% ../nbs/98_cli.ipynb #992e8567
+# %% ../nbs/98_cli.ipynb #604f9ea0
 def _check_device(name):
     import torch
     if name is None: return None
@@ -131,10 +132,14 @@ def _make_folder(out):
     except OSError as e: raise _Usage(f'--out {out}: cannot write there ({e.strerror or e})') from None
     return folder
 
-def _figures(learn, run, data, finished):
+def _figures(learn, run, data, finder, finished):
     from matplotlib.figure import Figure
     from minifastai.data import show_images
     figures = {}
+    if finder is not None and finder.suggestion:
+        fig = Figure(figsize=(6, 3.2), layout='constrained')
+        finder.plot(fig.subplots())
+        figures['lr_find'] = 'How the learning rate was chosen',fig
     if run.recorder.losses:
         fig = Figure(figsize=(9, 3), layout='constrained')
         left,right = fig.subplots(1, 2)
@@ -158,22 +163,28 @@ def train(
     import torch
     from minifastai.cnn import CudaCallback,get_cnn_model,get_runner
     from minifastai.data import get_databunch
-    from minifastai.runner import AvgStatsCallback,ProgressCallback,Recorder,accuracy
-    from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
+    from minifastai.runner import AvgStatsCallback,ProgressCallback,Recorder,Runner,accuracy
+    from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal,lr_find
     device = _check_device(args.device)
     torch.manual_seed(args.seed)
     try: data = get_databunch(args.bs, args.data)
     except (OSError, ValueError) as e: raise _Usage(f'--data {args.data}: {e}') from None
     out = _make_folder(args.out)
-    learn,run = get_runner(get_cnn_model(data, [8, 16, 32, 64], norm=get_norm(args.norm), norm_first=True), data,
-        cbs=[CudaCallback(device), Recorder, AvgStatsCallback(accuracy), ProgressCallback, ParamScheduler('lr', combine_scheds([0.3, 0.7], cos_1cycle_anneal(args.lr/6, args.lr, args.lr/600)))])
-    print(f'{len(data.train_ds):,} images to train on, {len(data.valid_ds):,} to validate; norm: {args.norm}; device: {run.cuda.device}', flush=True)
+    device_cb = CudaCallback(device)
+    learn,_ = get_runner(get_cnn_model(data, [8, 16, 32, 64], norm=get_norm(args.norm), norm_first=True), data, cbs=[])
+    print(f'{len(data.train_ds):,} images to train on, {len(data.valid_ds):,} to validate; norm: {args.norm}; device: {device_cb.device}', flush=True)
+    lr,finder = args.lr,None
+    if lr is None:
+        finder = lr_find(learn, cbs=[device_cb])
+        lr = 2*finder.suggestion if finder.suggestion else _LR     # a one-cycle is at its highest rate for a moment only
+        print(f'highest learning rate: {lr:.3g}' + (f', twice the {finder.suggestion:.3g} that lr_find suggests' if finder.suggestion else ', since there is too little data for lr_find to suggest one'), flush=True)
+    run = Runner([device_cb, Recorder, AvgStatsCallback(accuracy), ProgressCallback, ParamScheduler('lr', combine_scheds([0.3, 0.7], cos_1cycle_anneal(lr/6, lr, lr/600)))])
     stopped = False
     try: run.fit(args.epochs, learn)
     except KeyboardInterrupt: stopped = True
     rows = run.avg_stats.history
-    intro = f'{"Interrupted. " if stopped else ""}{len(rows)} of {args.epochs} epochs, batch size {args.bs}, highest learning rate {args.lr}, norm {args.norm}, seed {args.seed}.'
-    page = write_report(out, intro, rows, _figures(learn, run, data, bool(rows)))
+    intro = f'{"Interrupted. " if stopped else ""}{len(rows)} of {args.epochs} epochs, batch size {args.bs}, highest learning rate {lr:.3g}, norm {args.norm}, seed {args.seed}.'
+    page = write_report(out, intro, rows, _figures(learn, run, data, finder, bool(rows)))
     print(f'{"interrupted; what was finished is in the report" if stopped else "report"}: {page}')
     return 130 if stopped else 0
 

@@ -122,21 +122,21 @@ def _check_spelling(cb):
             if near := get_close_matches(name.replace('before_', 'begin_').replace('on_', ''), EVENTS, 1, 0.8):
                 warnings.warn(f'{cls.__name__}.{name} is never called, since no event is named {name}. Is {near[0]} meant?', stacklevel=4)
 
-# %% ../nbs/05d_runner.ipynb #b7db07b9
+# %% ../nbs/05d_runner.ipynb #7e7a2d77
 class TrainEvalCallback(Callback):
     "Switches the model between training and evaluation, and counts; every runner has one, and it is called first"
     _order = -100
     def begin_fit(self): self.run.n_iter,self.run.n_epochs = 0,0.
     def begin_epoch(self):
-        self.n_done = 0
+        self.run._done = 0
         self.run.in_train,self.run.n_epochs = True,float(self.run.epoch)
         self.run.model.train()
     def after_batch(self):
         run = self.run
         if not run.in_train: return
-        self.n_done += 1
+        run._done += 1
         run.n_iter += 1
-        run.n_epochs = run.epoch + self.n_done/run.iters
+        run.n_epochs = run.epoch + run._done/run.iters
     def begin_validate(self):
         self.run.in_train = False
         self.run.model.eval()
@@ -286,13 +286,13 @@ class _Prepared:
             raise RuntimeError(f'{kind.__name__} was raised in {getattr(e, "raised_in", "no callback")}, where there is no {level} to cancel; it can be raised {where}') from e
         e.add_note(f'in epoch {run.epoch} of {run.epochs}, ' + ('training' if run.in_train else 'not training') + f', after {run.n_iter} training batches')
 
-# %% ../nbs/05d_runner.ipynb #02a124f8
+# %% ../nbs/05d_runner.ipynb #48d22ff6
 def accuracy(
     out:Tensor, # (N, C): a score for each class
     yb:Tensor,  # (N,): the number of the right class
 ) -> Tensor:
     "The share of items whose highest score is that of the right class, a tensor of one number"
-    return (out.argmax(dim=1)==yb).float().mean()
+    return (out.argmax(dim=1)==yb).mean(dtype=torch.float32)
 
 class AvgStats:
     "Averages over the items of one pass, of the loss and of metrics; they stay tensors on their device until they are read"
@@ -307,7 +307,7 @@ class AvgStats:
         run, # has xb, yb, pred and loss of a batch
     ):
         pred = run.pred.detach() if self.metrics else None
-        self._pending.append((len(run.xb), run.loss.detach(), *(metric(pred, run.yb) for metric in self.metrics)))
+        self._pending.append((run.xb.shape[0], run.loss.detach(), *(metric(pred, run.yb) for metric in self.metrics)))
         if len(self._pending)>=256: self._fold()
 
     def _fold(self):

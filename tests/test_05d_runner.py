@@ -230,7 +230,7 @@ def test_any_program_of_callbacks_follows_the_grammar():
             def __init__(self): self.trained,self.bad = 0,[]
             def after_batch(self):
                 self.trained += self.in_train
-                if self.n_iter!=self.trained or self.in_train and self.n_epochs!=self.epoch+self.train_eval.n_done/self.iters: self.bad.append((self.n_iter, self.trained, self.n_epochs))
+                if self.n_iter!=self.trained or self.in_train and self.n_epochs!=self.epoch+self.run._done/self.iters: self.bad.append((self.n_iter, self.trained, self.n_epochs))
         log,count = Events(),Count()
         log._order = -50                         # hears of an event before the others cancel something in it
         run = Runner([Program(1, first), log, count, Program(2, second)])
