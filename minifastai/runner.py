@@ -28,11 +28,11 @@ class Learner:
         n = sum(p.numel() for p in self.model.parameters())
         return f'Learner: {type(self.model).__name__} with {n:,} parameters, {type(self.opt).__name__}, {self.data!r}'
 
-# %% ../nbs/05d_runner.ipynb #2c4cdd9e
+# %% ../nbs/05d_runner.ipynb #f6485fd7
 EVENTS = ('begin_fit', 'begin_epoch', 'begin_batch', 'after_pred', 'after_loss', 'after_backward', 'after_step', 'after_cancel_batch', 'after_batch',
           'after_cancel_epoch', 'begin_validate', 'after_epoch', 'after_cancel_train', 'after_fit')
 RUNNER_ATTRS = ('learn', 'model', 'opt', 'loss_func', 'data', 'xb', 'yb', 'pred', 'loss', 'epoch', 'epochs', 'iters', 'n_iter', 'n_epochs', 'in_train')
-_warned = set()
+_runner_attrs,_warned = frozenset(RUNNER_ATTRS),set()
 
 def _snake(name): return re.sub(r'(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', '_', name).lower()
 
@@ -61,7 +61,7 @@ class Callback:
         except AttributeError: raise AttributeError(f'neither {type(self).__name__} nor its runner has an attribute {name!r}') from None
 
     def __setattr__(self, name, value):
-        if name in RUNNER_ATTRS and (type(self), name) not in _warned:
+        if name in _runner_attrs and (type(self), name) not in _warned:
             _warned.add((type(self), name))
             warnings.warn(f'self.{name} = ... in {type(self).__name__} hides the runner\'s {name} from this callback, and the runner sees nothing of it. '
                           f'To change the runner write self.run.{name} = ...; for something else choose another name.', stacklevel=2)
@@ -413,7 +413,7 @@ class Recorder(Callback):
         ax.set_xscale('log')
         return ax
 
-# %% ../nbs/05d_runner.ipynb #01bb8bcf
+# %% ../nbs/05d_runner.ipynb #5e90dd63
 class ProgressCallback(Callback):
     "A progress bar over all batches: a widget in Jupyter, a line in a terminal, silent where the output is no terminal"
     _order = 20
@@ -421,10 +421,18 @@ class ProgressCallback(Callback):
         **kwargs # for tqdm, such as `leave=False` or `disable=True`; with `file=` the bar is text, in Jupyter too
     ): self.kwargs,self.bar = kwargs,None
 
-    def _open(self, total, text):
+    def _open(self, total, text, single=False):
         if 'file' in self.kwargs: from tqdm import tqdm
         else: from tqdm.auto import tqdm
-        self.bar,self.shown,self.single = tqdm(**{'total': total, 'desc': text, 'unit': 'batch', 'disable': None, **self.kwargs}),time.perf_counter(),False
+        bar = tqdm(**{'total': total, 'desc': text, 'unit': 'batch', 'disable': None, 'miniters': 1, **self.kwargs})
+        self.bar,self.done,self.shown,self.loss_shown,self.last = None if bar.disable else bar,0,0.,time.perf_counter(),total if single else -1
+
+    def _show(self, now):
+        self.shown = now
+        self.bar.update(self.done-self.bar.n)
+        if now-self.loss_shown>0.5 and self.run.in_train and self.run.loss is not None:
+            self.loss_shown = now
+            self.bar.set_postfix_str(f'loss {self.run.loss.item():.4f}')
 
     def _close(self):
         if self.bar is not None: self.bar.close()
@@ -434,30 +442,41 @@ class ProgressCallback(Callback):
         valid = self.data.valid_dl
         self._close()
         self._open(self.epochs*(len(self.data.train_dl)+(0 if valid is None else len(valid))), f'epoch 1/{self.epochs}')
+
     def begin_epoch(self):
-        self.expected = self.bar.n+self.iters
+        if self.bar is None: return
+        self.expected = self.done+self.iters
         self.bar.set_description_str(f'epoch {self.epoch+1}/{self.epochs}', refresh=False)
+
     def begin_validate(self):
-        if self.bar is None:                            # validate or get_preds: a pass of its own
-            self._open(self.iters, 'validation')
-            self.single,self.expected = True,self.iters
-        else: self._skip(); self.expected = self.bar.n+self.iters
-    def _skip(self): self.bar.update(self.expected-self.bar.n)   # batches that a cancelled pass left out
-    def after_epoch(self): self._skip()
+        if self.epochs==0:                   # validate or get_preds: a pass of its own
+            self._close()
+            self._open(self.iters, 'validation', single=True)
+        elif self.bar is not None:
+            self._skip()
+            self.expected = self.done+self.iters
+
+    def _skip(self):
+        self.done = self.expected            # with the batches that a cancelled pass left out
+        self._show(time.perf_counter())
+
+    def after_epoch(self):
+        if self.bar is not None: self._skip()
+
+    def after_cancel_epoch(self):
+        if self.epochs==0: self._close()
 
     def after_batch(self):
-        bar = self.bar
-        if bar is None: return
-        bar.update()
-        if bar.disable: return
-        now = time.perf_counter()
-        if now-self.shown>0.5 and self.run.in_train and self.run.loss is not None:
-            self.shown = now
-            bar.set_postfix_str(f'loss {self.run.loss.item():.4f}')
-        if self.single and bar.n>=bar.total: self._close()
+        if self.bar is None: return
+        own,now = vars(self),time.perf_counter()
+        own['done'] += 1                     # a plain `self.done += 1` passes Callback.__setattr__, at every batch
+        if now-own['shown']>0.1 or own['done']==own['last']: self._show(now)
+        if own['done']==own['last']: self._close()
 
     def after_fit(self):
-        if self.bar is not None and not self.bar.disable: self.bar.refresh()
+        if self.bar is not None:
+            self._show(time.perf_counter())
+            self.bar.refresh()
         self._close()
 
 # %% ../nbs/05d_runner.ipynb #833c1ceb

@@ -326,6 +326,7 @@ def test_progress_bar():
     assert '14/14' in (text := bar(lambda p: Runner(p).fit(2, tiny_learner(n_train=5, n_valid=2)))) and 'epoch 2/2' in text
     assert '14/14' in bar(lambda p: Runner([p, Events('after_loss', CancelEpochException(), at=2)]).fit(2, tiny_learner(n_train=5, n_valid=2)))
     assert '2/2' in bar(lambda p: Runner(p).validate(tiny_learner(n_valid=2)))
+    bar(lambda p: Runner([p, Events('after_loss', CancelEpochException())]).validate(tiny_learner()))
     bar(lambda p: raised(KeyError, Runner([p, Events('after_loss', KeyError())]).fit, 2, tiny_learner()))
     text = io.StringIO()                                    # no terminal: silence
     Runner(ProgressCallback(file=text)).fit(1, tiny_learner())
