@@ -286,13 +286,28 @@ class _Prepared:
             raise RuntimeError(f'{kind.__name__} was raised in {getattr(e, "raised_in", "no callback")}, where there is no {level} to cancel; it can be raised {where}') from e
         e.add_note(f'in epoch {run.epoch} of {run.epochs}, ' + ('training' if run.in_train else 'not training') + f', after {run.n_iter} training batches')
 
-# %% ../nbs/05d_runner.ipynb #d85e29ea
+# %% ../nbs/05d_runner.ipynb #1205357e
 def accuracy(
     out:Tensor, # (N, C): a score for each class
     yb:Tensor,  # (N,): the number of the right class
 ) -> Tensor:
     "The share of items whose highest score is that of the right class, a tensor of one number"
     return torch.count_nonzero(out.argmax(dim=1)==yb)/yb.numel()   # counting is cheaper than the mean of floats
+
+class _Column:
+    "Many tensors of one number each, kept on their device: stacked now and then, read at the end"
+    def __init__(self): self.chunks,self.pending = [],[]
+    def append(self, value):
+        self.pending.append(value)
+        if len(self.pending)>=32: self._stack()      # few small objects stay in the cache, thousands do not
+    def _stack(self):
+        if self.pending: self.chunks.append(torch.stack([v if torch.is_tensor(v) else torch.as_tensor(v) for v in self.pending]).float())
+        self.pending = []
+    def read(self) -> Tensor:
+        "All of them, in order, on the CPU"
+        self._stack()
+        self.chunks = [torch.cat(self.chunks).cpu()] if self.chunks else []
+        return self.chunks[0] if self.chunks else torch.zeros(0)
 
 class AvgStats:
     "Averages over the items of one pass, of the loss and of metrics; they stay tensors on their device until they are read"
@@ -301,28 +316,22 @@ class AvgStats:
     ): self.metrics = _as_list(metrics); self.reset()
     @property
     def names(self) -> list[str]: return ['loss', *(getattr(m, '__name__', type(m).__name__) for m in self.metrics)]
-    def reset(self): self._count,self._totals,self._pending = 0,torch.zeros(1+len(self.metrics), dtype=torch.float64),[]
+    def reset(self): self._counts,self._columns = [],[_Column() for _ in self.names]
 
     def accumulate(self,
         run, # has xb, yb, pred and loss of a batch
     ):
-        pred = run.pred.detach() if self.metrics else None
-        self._pending.append((run.xb.shape[0], run.loss.detach(), *(metric(pred, run.yb) for metric in self.metrics)))
-        if len(self._pending)>=256: self._fold()
-
-    def _fold(self):
-        if not self._pending: return
-        counts,*columns = zip(*self._pending)
-        table = torch.stack([torch.stack([torch.as_tensor(v) for v in column]).float() for column in columns]).cpu().double()
-        self._totals += table @ torch.tensor(counts, dtype=torch.float64)
-        self._count += sum(counts)
-        self._pending = []
+        self._counts.append(run.xb.shape[0])
+        self._columns[0].append(run.loss.detach())
+        if not self.metrics: return
+        pred = run.pred.detach()
+        for metric,column in zip(self.metrics, self._columns[1:]): column.append(metric(pred, run.yb))
 
     @property
     def values(self) -> dict[str,float]:
         "The averages by name; nan where there was no batch"
-        self._fold()
-        return dict(zip(self.names, (self._totals/self._count if self._count else self._totals*float('nan')).tolist()))
+        weights = torch.tensor(self._counts, dtype=torch.float64)
+        return {name: (column.read().double() @ weights / weights.sum()).item() for name,column in zip(self.names, self._columns)}
     def __repr__(self) -> str: return ', '.join(f'{k} {v:.4f}' for k,v in self.values.items())
 
 # %% ../nbs/05d_runner.ipynb #2f4e16de
@@ -353,7 +362,7 @@ class AvgStatsCallback(Callback):
         self.history.append(row)
         self.printer('  '.join(f'{v:>{len(k)}}' if k=='epoch' else f'{v:>{len(k)}.2f}' if k=='seconds' else f'{v:>{len(k)}.4f}' for k,v in row.items()))
 
-# %% ../nbs/05d_runner.ipynb #54414776
+# %% ../nbs/05d_runner.ipynb #59792ce3
 def _axis(ax, title, xlabel, ylabel):
     "The axis to draw into, with its labels; None: that of a new figure"
     if ax is None:
@@ -366,21 +375,16 @@ def _axis(ax, title, xlabel, ylabel):
 class Recorder(Callback):
     "Records the loss and the learning rates of every training batch of a fit; the next fit begins anew"
     _order = 10
-    def __init__(self): self._floats,self._pending,self._lrs = [],[],[]
-    def begin_fit(self): self._floats,self._pending,self._lrs = [],[],[]
+    def __init__(self): self._losses,self._lrs = _Column(),[]
+    def begin_fit(self): self._losses,self._lrs = _Column(),[]
     def after_batch(self):
         run = self.run
         if not run.in_train or run.loss is None: return
         self._lrs.append([group['lr'] for group in run.opt.param_groups])
-        self._pending.append(run.loss.detach())
-        if len(self._pending)>=256: self._fold()
-
-    def _fold(self):
-        if self._pending: self._floats += torch.stack(self._pending).float().tolist()
-        self._pending = []
+        self._losses.append(run.loss.detach())
 
     @property
-    def losses(self) -> list[float]: self._fold(); return self._floats
+    def losses(self) -> list[float]: return self._losses.read().tolist()
     @property
     def lrs(self) -> list[float]: return self.group_lrs(-1)
     def group_lrs(self,
