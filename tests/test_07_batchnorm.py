@@ -527,6 +527,22 @@ def test_swap_norm_keeps_what_it_can():
     assert twice[0] is twice[2] and isinstance(twice[0], LayerNorm)
 
 
+def test_one_epoch_is_repeatable_and_says_what_it_did():
+    'Lesson 07_batchnorm, "10. One epoch", cell test-one-epoch-is-repeatable-and-says-what-it'
+    from minifastai.data import DataBunch,Dataset,get_dls
+    torch.manual_seed(0)
+    dots = torch.randn(256,1,6,6)
+    toy = Dataset(dots, (dots.mean((1,2,3))>0).long())
+    toy = DataBunch(*get_dls(toy, toy, 32), 2)
+    def make_learner():
+        model = nn.Sequential(BatchNorm(1), nn.Flatten(), nn.Linear(36, 2))
+        return Learner(model, torch.optim.SGD(model.parameters(), lr=0.5), nn.functional.cross_entropy, toy),Runner()
+    lines = []
+    first,again = one_epoch(make_learner, [0,1], lines.append),one_epoch(make_learner, [0,1], lambda line: None)
+    assert first['accuracies']==again['accuracies'] and len(lines)==3 and lines[0].startswith('seed 0:') and lines[-1].startswith('mean')
+    assert first['mean']==pytest.approx(sum(first['accuracies'])/2) and len(first['seconds'])==2
+
+
 @pytest.mark.slow
 def test_one_epoch_three_seeds():
     'Lesson 07_batchnorm, "10. One epoch", cell test-one-epoch-three-seeds'
@@ -543,22 +559,6 @@ def test_one_epoch_three_seeds():
             return get_runner(model, data, lr=1., cbs=[ParamScheduler('lr', combine_scheds([0.3,0.7], cos_1cycle_anneal(0.2, 1., 0.02)))])
         assert min(one_epoch(make_learner, [0,1,2], printer=lambda line: None)['accuracies'])>=0.975
     if not os.environ.get('MINIFASTAI_QUICK'): check()       # the quick form of the notebook leaves it out
-
-
-def test_one_epoch_is_repeatable_and_says_what_it_did():
-    'Lesson 07_batchnorm, "10. One epoch", cell test-one-epoch-is-repeatable-and-says-what-it'
-    from minifastai.data import DataBunch,Dataset,get_dls
-    torch.manual_seed(0)
-    dots = torch.randn(256,1,6,6)
-    toy = Dataset(dots, (dots.mean((1,2,3))>0).long())
-    toy = DataBunch(*get_dls(toy, toy, 32), 2)
-    def make_learner():
-        model = nn.Sequential(BatchNorm(1), nn.Flatten(), nn.Linear(36, 2))
-        return Learner(model, torch.optim.SGD(model.parameters(), lr=0.5), nn.functional.cross_entropy, toy),Runner()
-    lines = []
-    first,again = one_epoch(make_learner, [0,1], lines.append),one_epoch(make_learner, [0,1], lambda line: None)
-    assert first['accuracies']==again['accuracies'] and len(lines)==3 and lines[0].startswith('seed 0:') and lines[-1].startswith('mean')
-    assert first['mean']==pytest.approx(sum(first['accuracies'])/2) and len(first['seconds'])==2
 
 
 def test_solution_debiased():
