@@ -1,5 +1,5 @@
 "What all tests share: fixed seeds, marks that depend on the machine, and reports that say where a test comes from."
-import os,random
+import os,random,sys
 from pathlib import Path
 os.environ.setdefault('MPLBACKEND', 'Agg')
 import pytest
@@ -33,7 +33,7 @@ def fixed_seeds():
     import numpy,torch
     random.seed(42); numpy.random.seed(42); torch.manual_seed(42)
     yield
-    if 'matplotlib.pyplot' in __import__('sys').modules: __import__('sys').modules['matplotlib.pyplot'].close('all')
+    if 'matplotlib.pyplot' in sys.modules: sys.modules['matplotlib.pyplot'].close('all')
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):

@@ -66,6 +66,17 @@ def test_bias_only_where_redundant():
     assert torch.allclose(norm(conv(x)), first, atol=1e-5) and not torch.allclose(norm(F.relu(conv(x))), after, atol=1e-2)
 
 
+def test_by_hand_and_from_a_list_are_one_network():
+    'Lesson 06a_cuda_cnn, "Why the first kernel is larger", cell test-by-hand-and-from-a-list-are-one-network'
+    def by_hand():
+        return nn.Sequential(nn.Conv2d(1, 8, 5, padding=2, stride=2), nn.ReLU(), nn.Conv2d(8, 16, 3, padding=1, stride=2), nn.ReLU(),
+                             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
+    torch.manual_seed(42); first = by_hand()
+    pictures = made_up_data()
+    torch.manual_seed(42); second = get_cnn_model(pictures, [8, 16])
+    assert torch.equal(first(pictures.train_ds.x), second(pictures.train_ds.x))
+
+
 def test_any_size_any_filters():
     'Lesson 06a_cuda_cnn, "Why the first kernel is larger", cell test-any-size-any-filters'
     for ni,size,nfs in [(1, 28, [8, 16]), (3, 32, [4, 8, 8]), (1, 17, [8]), (2, 64, [4]*5)]:

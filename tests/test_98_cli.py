@@ -2,7 +2,10 @@
 import pytest
 
 import io,re,subprocess,sys,tempfile,warnings
-from contextlib import redirect_stderr,redirect_stdout
+from contextlib import chdir,redirect_stderr,redirect_stdout
+from functools import partial
+from unittest import mock
+from minifastai.runner import ProgressCallback
 from pathlib import Path
 from minifastai.cli import *
 def tiny_data(folder, n=120):
@@ -16,7 +19,8 @@ def tiny_data(folder, n=120):
 
 def call(*args):
     "Exit code, standard output and standard error of `main(args)`, in this process"
-    with redirect_stdout(io.StringIO()) as out,redirect_stderr(io.StringIO()) as err:
+    no_bar = mock.patch('minifastai.runner.ProgressCallback', partial(ProgressCallback, disable=True))
+    with redirect_stdout(io.StringIO()) as out,redirect_stderr(io.StringIO()) as err,no_bar:
         try: code = main(list(args))
         except SystemExit as e: code = e.code
     return code,out.getvalue(),err.getvalue()

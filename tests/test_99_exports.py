@@ -21,6 +21,15 @@ def export_all(folder):
         for cell in nb.cells:
             if cell.cell_type=='code' and 'test' in cell.directives: proc._test_(cell)
         proc.end()
+def check(source):
+    "Is `source` the cell that becomes the function above?"
+    with tempfile.TemporaryDirectory() as tmp:
+        try: tests = read_tests(make_notebook(Path(tmp)/'01_mine.ipynb', ('code', source))).tests
+        except ExportError as e: return f'not yet: {e}'
+    if len(tests)!=1: return 'not yet: no test was found'
+    test = tests[0]
+    right = (test.name, test.marks, test.source.strip()) == ('half', ('slow',), 'assert 1/2 == 0.5')
+    return 'right' if right else f'not yet: this gives test_{test.name}, marks {test.marks}'
 
 
 def test_strings_keep_their_lines():
@@ -127,3 +136,9 @@ def test_exported_file_runs_alone():
     try: space['test_leans']()
     except NameError as e: assert 'secret' in str(e)
     else: raise AssertionError('a test saw a variable of its notebook')
+
+
+def test_solution_of_the_exercise():
+    'Lesson 99_exports, "Exercise", cell test-solution-of-the-exercise'
+    assert check('#| test half slow\nassert 1/2 == 0.5')=='right'
+    for wrong in ('#| test half\nassert 1/2 == 0.5', '#| test slow half\nassert 1/2 == 0.5', 'assert 1/2 == 0.5'): assert check(wrong).startswith('not yet')

@@ -35,12 +35,10 @@ def main():
     parser.add_argument('--write', action='store_true', help='write the outputs into the notebooks')
     parser.add_argument('--timeout', type=int, default=1800, help='seconds one cell may take')
     args = parser.parse_args()
-    # an error in one notebook does not hide those of the next
     if args.full: os.environ.pop('MINIFASTAI_QUICK', None)
     else: os.environ['MINIFASTAI_QUICK'] = '1'
     os.environ.setdefault('PYDEVD_DISABLE_FILE_VALIDATION', '1')
     os.environ.setdefault('OMP_NUM_THREADS', '1')   # two threads that fight over a busy core are slower than one
-    # Hosted checks send no output for minutes: one line a notebook shows that something moves.
     paths = [NBS/f'{Path(name).stem}.ipynb' for name in args.names] or sorted(p for p in NBS.glob('*.ipynb') if p.name[0] not in '._')
     if missing := [p.name for p in paths if not p.exists()]: parser.error(f'no such notebook in nbs/: {", ".join(missing)}')
     start = time.perf_counter()
