@@ -99,7 +99,8 @@ def test_ctrl_c_leaves_a_report():
     'Lesson 98_cli, "Trying it", cell test-ctrl-c-leaves-a-report'
     import signal,time
     with tempfile.TemporaryDirectory() as tmp:
-        process = subprocess.Popen([sys.executable, '-u', '-m', 'minifastai', 'train', '--epochs', '500'], cwd=tmp, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)     # a job that a shell put into the background ignores Ctrl-C, and so would its children
+        process = subprocess.Popen([sys.executable, '-u', '-m', 'minifastai', 'train', '--epochs', '500'], cwd=tmp, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listen)
         for line in process.stdout:
             if re.match(r'\s*1 ', line): break                 # two epochs are finished
         process.send_signal(signal.SIGINT)
