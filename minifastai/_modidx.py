@@ -71,6 +71,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'minifastai.data.Dataset.__init__': ('data.html#dataset.__init__', 'minifastai/data.py'),
                                  'minifastai.data.Dataset.__len__': ('data.html#dataset.__len__', 'minifastai/data.py'),
                                  'minifastai.data.Dataset.__repr__': ('data.html#dataset.__repr__', 'minifastai/data.py'),
+                                 'minifastai.data._BatchLoader': ('data.html#_batchloader', 'minifastai/data.py'),
+                                 'minifastai.data._BatchLoader.__iter__': ('data.html#_batchloader.__iter__', 'minifastai/data.py'),
                                  'minifastai.data._as_is': ('data.html#_as_is', 'minifastai/data.py'),
                                  'minifastai.data._find': ('data.html#_find', 'minifastai/data.py'),
                                  'minifastai.data._load': ('data.html#_load', 'minifastai/data.py'),

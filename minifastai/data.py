@@ -170,10 +170,17 @@ class BatchIndices:
 # %% ../nbs/05b_data.ipynb #49761c1e
 def _as_is(batch): return batch
 
+class _BatchLoader(DataLoader):
+    "PyTorch's loader; where workers, pinned memory and a collate function are not asked for, it has nothing to do and steps aside"
+    def __iter__(self):
+        if self.num_workers or self.pin_memory or self.collate_fn is not _as_is: return super().__iter__()
+        torch.empty((), dtype=torch.int64).random_(generator=self.generator)   # PyTorch's draws a seed for workers first: so both give the same order
+        return map(self.dataset.__getitem__, self.sampler)
+
 def _loader(ds, bs, shuffle, drop_last=False, **kwargs):
     if not isinstance(ds, Dataset): return DataLoader(ds, batch_size=bs, shuffle=shuffle, drop_last=drop_last, **kwargs)
     sampler = BatchIndices(len(ds), bs, shuffle, drop_last, kwargs.get('generator'))
-    return DataLoader(ds, sampler=sampler, batch_size=None, **{'collate_fn': _as_is, **kwargs})
+    return _BatchLoader(ds, sampler=sampler, batch_size=None, **{'collate_fn': _as_is, **kwargs})
 
 def get_dls(
     train_ds, # a `Dataset`, whose batches are cut as whole slices, or any other data set that PyTorch's DataLoader takes, item by item

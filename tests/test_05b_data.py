@@ -170,6 +170,16 @@ def test_loader_options():
     assert xb.tolist()==yb.tolist()==list(range(16))
 
 
+def test_short_cut_and_loader_agree():
+    'Lesson 05b_data, "Batches, and what they cost", cell test-short-cut-and-loader-agree'
+    ds = Dataset(torch.arange(100.), torch.arange(100))
+    def batches(**kwargs): return [(xb.tolist(), yb.tolist()) for xb,yb in get_dls(ds, ds, 8, generator=torch.Generator().manual_seed(0), **kwargs)[0]]
+    assert batches()==batches(collate_fn=lambda batch: batch)         # a function of the user's: PyTorch's own way
+    assert isinstance(get_dls(ds, ds, 8)[0], torch.utils.data.DataLoader)
+    doubled = [yb for _,yb in get_dls(ds, ds, 50, collate_fn=lambda batch: (batch[0], 2*batch[1]))[1]]
+    assert torch.cat(doubled).equal(2*ds.y)
+
+
 def test_batches_are_copies():
     'Lesson 05b_data, "Batches, and what they cost", cell test-batches-are-copies'
     ds = Dataset(torch.zeros(10, 2), torch.zeros(10))
