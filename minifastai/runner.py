@@ -45,6 +45,15 @@ class Callback:
     run = None   # the `Runner`, once there is one
 
     def set_runner(self, run): self.run = run
+    def state_dict(self) -> dict:
+        "What should survive when the training is saved and goes on elsewhere: plain data and tensors; nothing unless overridden"
+        return {}
+    def load_state_dict(self,
+        state:dict, # what `state_dict` gave
+    ):
+        "Take up a saved state; called after `begin_fit`"
+        if state: raise NotImplementedError(f'{type(self).__name__} has a state_dict of its own, so it needs a load_state_dict too')
+
     @property
     def name(self) -> str: return _snake(type(self).__name__.removesuffix('Callback')) or 'callback'
 
@@ -153,7 +162,9 @@ class Runner(_Events):
     """The training loop: `fit` trains a `Learner` and tells callbacks what happens.
 
     Attributes, for callbacks to read and change: learn, model, opt, loss_func, data; xb, yb, pred, loss of this batch; epoch of epochs;
-    iters, the batches of this pass; n_iter, the training batches so far; n_epochs, the same in epochs (1.5: half of the second); in_train."""
+    iters, the batches of this pass; n_iter, the training batches so far; n_epochs, the same in epochs (1.5: half of the second); in_train.
+    For a training that goes on where another one stopped, `begin_fit` may set first_epoch, and fast_forward: a function that gets the first
+    training pass's iterator before its first batch, to skip batches that are done."""
     def __init__(self,
         cbs=None,      # callbacks, or classes and functions that make one; a single one needs no list
         cb_funcs=None, # classes and functions that make a callback
@@ -161,7 +172,7 @@ class Runner(_Events):
         made = [_make_callback(o) for o in _as_list(cbs)+_as_list(cb_funcs)]
         if not any(isinstance(cb, TrainEvalCallback) for cb in made): made.insert(0, TrainEvalCallback())
         for attr in RUNNER_ATTRS: setattr(self, attr, None)
-        self._fitting = False
+        self._fitting,self.first_epoch,self.fast_forward = False,0,None
         for cb in made:
             _check_spelling(cb)
             name,i = cb.name,2
@@ -182,7 +193,7 @@ class Runner(_Events):
             try:
                 try:
                     self('begin_fit')
-                    for self.epoch in range(epochs): self._one_epoch()
+                    for self.epoch in range(self.first_epoch, epochs): self._one_epoch()
                 except CancelTrainException: self('after_cancel_train')
             except BaseException as e:
                 self._close('after_fit', e)
@@ -199,7 +210,9 @@ class Runner(_Events):
         self.iters = len(dl)
         try:
             self(event)
-            for self.xb,self.yb in dl: self._one_batch(steps)
+            batches = iter(dl)
+            if self.fast_forward and self.in_train: skip,self.fast_forward = self.fast_forward,None; skip(batches)
+            for self.xb,self.yb in batches: self._one_batch(steps)
         except CancelEpochException: self('after_cancel_epoch')
 
     def _one_batch(self, steps):
@@ -272,6 +285,7 @@ class _Prepared:
         run.learn,run.model,run.opt,run.loss_func,run.data = learn,learn.model,learn.opt,learn.loss_func,learn.data
         run.xb = run.yb = run.pred = run.loss = None
         run.epoch,run.epochs,run.n_iter,run.n_epochs,run.in_train,run.iters = 0,self.epochs,0,0.,False,0
+        run.first_epoch,run.fast_forward = 0,None
         for cb in run.cbs: cb.set_runner(run)
         run._resolve()
         run._fitting = True
@@ -292,7 +306,7 @@ def accuracy(
     yb:Tensor,  # (N,): the number of the right class
 ) -> Tensor:
     "The share of items whose highest score is that of the right class, a tensor of one number"
-    return torch.count_nonzero(out.argmax(dim=1)==yb)/yb.numel()   # counting is cheaper than the mean of floats
+    return (out.argmax(dim=1)==yb).mean(dtype=torch.float32)
 
 class _Column:
     "Many tensors of one number each, kept on their device: stacked now and then, read at the end"
@@ -303,6 +317,7 @@ class _Column:
     def _stack(self):
         if self.pending: self.chunks.append(torch.stack([v if torch.is_tensor(v) else torch.as_tensor(v) for v in self.pending]).float())
         self.pending = []
+    def fill(self, values): self.chunks,self.pending = [values],[]
     def read(self) -> Tensor:
         "All of them, in order, on the CPU"
         self._stack()
@@ -333,6 +348,10 @@ class AvgStats:
         weights = torch.tensor(self._counts, dtype=torch.float64)
         return {name: (column.read().double() @ weights / weights.sum()).item() for name,column in zip(self.names, self._columns)}
     def __repr__(self) -> str: return ', '.join(f'{k} {v:.4f}' for k,v in self.values.items())
+    def state_dict(self) -> dict: return {'counts': list(self._counts), 'columns': [column.read() for column in self._columns]}
+    def load_state_dict(self, state:dict):
+        self._counts = list(state['counts'])
+        for column,values in zip(self._columns, state['columns'], strict=True): column.fill(values)
 
 # %% ../nbs/05d_runner.ipynb #2f4e16de
 def _write(text):
@@ -348,7 +367,13 @@ class AvgStatsCallback(Callback):
     ):
         self.train_stats,self.valid_stats,self.printer,self.history = AvgStats(metrics),AvgStats(metrics),printer or _write,[]
 
-    def begin_fit(self): self.history = []
+    def state_dict(self) -> dict:
+        return {'history': [dict(row) for row in self.history], 'train': self.train_stats.state_dict(), 'seconds': time.perf_counter()-self.started}
+    def load_state_dict(self, state:dict):
+        self.history,self.started = list(state['history']),time.perf_counter()-state['seconds']
+        self.train_stats.load_state_dict(state['train'])
+
+    def begin_fit(self): self.history,self.started = [],time.perf_counter()
     def begin_epoch(self):
         self.train_stats.reset(); self.valid_stats.reset()
         self.started = time.perf_counter()
@@ -377,6 +402,10 @@ class Recorder(Callback):
     _order = 10
     def __init__(self): self._losses,self._lrs = _Column(),[]
     def begin_fit(self): self._losses,self._lrs = _Column(),[]
+    def state_dict(self) -> dict: return {'losses': self._losses.read(), 'lrs': [[float(lr) for lr in rates] for rates in self._lrs]}
+    def load_state_dict(self, state:dict):
+        self._losses.fill(state['losses'])
+        self._lrs = list(state['lrs'])
     def after_batch(self):
         run = self.run
         if not run.in_train or run.loss is None: return
@@ -442,6 +471,13 @@ class ProgressCallback(Callback):
         if self.bar is not None: self.bar.close()
         self.bar = None
 
+    def state_dict(self) -> dict: return {'done': self.done, 'expected': self.expected} if self.bar is not None else {}
+    def load_state_dict(self, state:dict):
+        if self.bar is None or not state: return
+        self.done,self.expected = state['done'],state['expected']
+        self.bar.initial = self.bar.n = self.done      # the rate counts what this process does
+        self.bar.refresh()
+
     def begin_fit(self):
         valid = self.data.valid_dl
         self._close()
@@ -503,6 +539,9 @@ class EarlyStoppingCallback(Callback):
         if not isinstance(getattr(self.run, 'avg_stats', None), AvgStatsCallback):
             raise RuntimeError('EarlyStoppingCallback reads the table of statistics: give the runner an AvgStatsCallback too, for instance AvgStatsCallback(accuracy)')
         self.best,self.best_epoch,self.waited,self.best_state = None,None,0,None
+
+    def state_dict(self) -> dict: return {k: getattr(self, k) for k in ('best', 'best_epoch', 'waited', 'best_state')}
+    def load_state_dict(self, state:dict): self.best,self.best_epoch,self.waited,self.best_state = (state[k] for k in ('best', 'best_epoch', 'waited', 'best_state'))
 
     def after_epoch(self):
         row = self.avg_stats.history[-1]

@@ -385,6 +385,57 @@ def test_early_stopping_says_what_is_missing():
     assert "'best'" in str(raised(ValueError, EarlyStoppingCallback, 'accuracy', mode='best'))
 
 
+def test_a_training_goes_on_where_another_stopped():
+    'Lesson 05d_runner, "Going on where another training stopped", cell test-a-training-goes-on-where-another-stopped'
+    class Stop(Callback):
+        _order = 1000
+        def __init__(self, n): self.n = n
+        def begin_epoch(self): self.random = torch.get_rng_state()
+        def after_batch(self):
+            if self.in_train and self.n_iter==self.n:
+                self.states = {cb.name: cb.state_dict() for cb in self.run.cbs}
+                self.saved = self.epoch,self.n_iter,{k: v.clone() for k,v in self.model.state_dict().items()}
+                raise CancelTrainException()
+    class Resume(Callback):
+        _order = 1000
+        def __init__(self, stop): self.stop = stop
+        def load(self):
+            for cb in self.run.cbs:
+                if cb.name in self.stop.states: cb.load_state_dict(self.stop.states[cb.name])
+        def begin_fit(self):
+            self.model.load_state_dict(self.stop.saved[2])
+            self.run.first_epoch,self.run.fast_forward = self.stop.saved[0],self.skip
+            self.load()
+        def begin_epoch(self):
+            if self.epoch==self.stop.saved[0]: torch.set_rng_state(self.stop.random)
+        def skip(self, batches):
+            self.run.n_iter = self.stop.saved[1]
+            self.run._done = self.run.n_iter-self.epoch*self.iters
+            for _ in range(self.run._done): next(batches)
+            self.load()                                       # begin_epoch began the statistics anew
+    def trained(*extra):
+        torch.manual_seed(0)
+        learn,run = tiny_learner(),Runner([Recorder, AvgStatsCallback(printer=lambda text: None), EarlyStoppingCallback(patience=9), ProgressCallback(disable=True), *extra])
+        run.fit(3, learn)
+        return learn.model.state_dict(),run
+    wanted,run = trained()
+    n = len(tiny_learner().data.train_dl)
+    for stop in (1, n-1, n, n+1, 3*n-1):
+        cb = Stop(stop)
+        trained(cb)
+        got,again = trained(Resume(cb))
+        assert all(v.equal(got[k]) for k,v in wanted.items()), stop
+        assert again.recorder.losses==run.recorder.losses and again.n_iter==run.n_iter and again.n_epochs==run.n_epochs==3
+        for row,other in zip(run.avg_stats.history, again.avg_stats.history, strict=True):
+            assert {k: v for k,v in row.items() if k!='seconds'}=={k: v for k,v in other.items() if k!='seconds'}
+        assert again.early_stopping.best==run.early_stopping.best
+    class Half(Callback):
+        def state_dict(self): return {'a': 1}
+    assert 'load_state_dict' in str(raised(NotImplementedError, Half().load_state_dict, {'a': 1}))
+    run.fit(1, tiny_learner())                                # the next fit starts at 0 again
+    assert run.first_epoch==0 and run.fast_forward is None
+
+
 def test_solution_skip_bad_batch():
     'Lesson 05d_runner, "Exercises", cell test-solution-skip-bad-batch'
     class SkipIt(Callback):
