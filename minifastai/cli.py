@@ -78,7 +78,7 @@ def _free_folder(out):
     return folder
 
 # %% ../nbs/98_cli.ipynb #208878d4
-_LR = 0.3   # where there is too little data to find one
+_LR,_TIMES,_MAX_LR = 0.3,4,3.   # where there is too little data to find a rate; highest rate over suggested rate; and never more than this
 NORMS = 'none','batch','layer','instance','group','running'
 
 def get_norm(
@@ -107,8 +107,8 @@ def _parser():
         description='Train a CNN on the MNIST that ships in the package, or on your own files, and write a report.')
     train.add_argument('--epochs', type=_at_least(int, 1), default=1, help='passes over the training data (default: 1)')
     train.add_argument('--bs', type=_at_least(int, 1), default=256, help='batch size (default: 256)')
-    train.add_argument('--lr', type=_at_least(float, 0.), help='highest learning rate of the one-cycle schedule (default: twice what lr_find suggests)')
-    train.add_argument('--norm', choices=NORMS, default='batch', help='norm after each convolution (default: batch)')
+    train.add_argument('--lr', type=_at_least(float, 0.), help='highest learning rate of the one-cycle schedule (default: four times what lr_find suggests, at most 3)')
+    train.add_argument('--norm', choices=NORMS, default='running', help='norm after each convolution (default: running)')
     train.add_argument('--seed', type=int, default=42, help='of all random numbers (default: 42)')
     train.add_argument('--data', type=Path, metavar='DIR', help='a folder with IDX files in MNIST\'s naming (default: the MNIST of the package)')
     train.add_argument('--out', type=Path, metavar='DIR', default=Path('report'), help='folder of the report (default: report); never overwritten: report-2 and so on')
@@ -139,7 +139,18 @@ def _make_folder(out):
     except OSError as e: raise _Usage(f'--out {out}: cannot write there ({e.strerror or e})') from None
     return folder
 
-def _figures(learn, run, data, finder, finished):
+def _inside(stats):
+    "The figures of what happened in the layers during training"
+    from matplotlib.figure import Figure
+    figures = {name: Figure(figsize=size, layout='constrained') for name,size in (('activations', (9, 3)), ('histograms', (9, 5)), ('near_zero', (6, 3.2)))}
+    left,right = figures['activations'].subplots(1, 2)
+    stats.plot_means(left); stats.plot_stds(right)
+    stats.plot_hists(figures['histograms'].subplots(2, 2))
+    stats.plot_near_zero(figures['near_zero'].subplots())
+    alts = 'Mean and standard deviation of the activations of each layer','Histograms of the activations: a column for each batch','How many activations are close to zero, in each layer'
+    return {name: (alt, fig) for alt,(name,fig) in zip(alts, figures.items())}
+
+def _figures(learn, run, data, finder, stats, finished):
     from matplotlib.figure import Figure
     from minifastai.data import show_images
     figures = {}
@@ -152,6 +163,7 @@ def _figures(learn, run, data, finder, finished):
         left,right = fig.subplots(1, 2)
         run.recorder.plot_loss(left); run.recorder.plot_lr(right)
         figures['loss'] = 'Loss and learning rate, batch by batch',fig
+        figures.update(_inside(stats))
     if not finished: return figures
     preds,targs = run.get_preds(learn)
     fig = Figure(figsize=(5.5, 5), layout='constrained')
@@ -168,8 +180,11 @@ def train(
 ) -> int:
     "Train, print a table, write the report; returns the exit code: 130 after Ctrl-C, when what was finished is in the report"
     import torch
-    from minifastai.cnn import CudaCallback,get_cnn_model,get_runner
+    from functools import partial
+    from minifastai.activations import GeneralRelu,get_learn_run
+    from minifastai.cnn import CudaCallback
     from minifastai.data import get_databunch
+    from minifastai.hooks import ActivationStats
     from minifastai.runner import AvgStatsCallback,ProgressCallback,Recorder,Runner,accuracy
     from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal,lr_find
     device = _check_device(args.device)
@@ -178,20 +193,22 @@ def train(
     except (OSError, ValueError) as e: raise _Usage(f'--data {args.data}: {e}') from None
     out = _make_folder(args.out)
     device_cb = CudaCallback(device)
-    learn,_ = get_runner(get_cnn_model(data, [8, 16, 32, 64], norm=get_norm(args.norm), norm_first=True), data, cbs=[])
+    learn,_ = get_learn_run([8, 16, 32, 64], data, lr=_LR, cbs=[], act=partial(GeneralRelu, leak=0.1, sub=0.4, maxv=6.), norm=get_norm(args.norm), norm_first=True)
     print(f'{len(data.train_ds):,} images to train on, {len(data.valid_ds):,} to validate; norm: {args.norm}; device: {device_cb.device}', flush=True)
     lr,finder = args.lr,None
     if lr is None:
         finder = lr_find(learn, cbs=[device_cb])
-        lr = 2*finder.suggestion if finder.suggestion else _LR     # a one-cycle is at its highest rate for a moment only
-        print(f'highest learning rate: {lr:.3g}' + (f', twice the {finder.suggestion:.3g} that lr_find suggests' if finder.suggestion else ', since there is too little data for lr_find to suggest one'), flush=True)
+        lr = min(_TIMES*finder.suggestion, _MAX_LR) if finder.suggestion else _LR
+        print(f'highest learning rate: {lr:.3g}; ' + (f'lr_find suggests {finder.suggestion:.3g}' if finder.suggestion else 'there is too little data for lr_find to suggest one'), flush=True)
     run = Runner([device_cb, Recorder, AvgStatsCallback(accuracy), ProgressCallback, ParamScheduler('lr', combine_scheds([0.3, 0.7], cos_1cycle_anneal(lr/6, lr, lr/600)))])
+    every = max(1, args.epochs*len(data.train_dl)//50)         # some fifty batches are enough to see what happens
     stopped = False
-    try: run.fit(args.epochs, learn)
-    except KeyboardInterrupt: stopped = True
+    with ActivationStats(learn.model[:4], every=every) as stats:
+        try: run.fit(args.epochs, learn)
+        except KeyboardInterrupt: stopped = True
     rows = run.avg_stats.history
     intro = f'{"Interrupted. " if stopped else ""}{len(rows)} of {args.epochs} epochs, batch size {args.bs}, highest learning rate {lr:.3g}, norm {args.norm}, seed {args.seed}.'
-    page = write_report(out, intro, rows, _figures(learn, run, data, finder, bool(rows)))
+    page = write_report(out, intro, rows, _figures(learn, run, data, finder, stats, bool(rows)))
     print(f'{"interrupted; what was finished is in the report" if stopped else "report"}: {page}')
     return 130 if stopped else 0
 

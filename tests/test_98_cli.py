@@ -29,6 +29,20 @@ def command(*args, cwd=None):
     "Exit code, standard output and standard error of the command"
     done = subprocess.run([sys.executable, '-m', 'minifastai', *args], cwd=cwd, capture_output=True, text=True)
     return done.returncode,done.stdout,done.stderr
+def check_most_confused(most_confused):
+    "Right or wrong, for an answer to exercise 1"
+    import torch
+    def scores(classes): return torch.nn.functional.one_hot(torch.tensor(classes), 3).float()
+    few = most_confused(scores([0, 0, 0, 1, 2, 2]), torch.tensor([0, 0, 1, 1, 1, 1]))
+    many_right = most_confused(scores([0]*9+[2]), torch.tensor([0]*10))
+    if tuple(few)==((1, 2), 2) and tuple(many_right)==((0, 2), 1): return 'right'
+    return 'wrong: for predictions 0 0 0 1 2 2 where 0 0 1 1 1 1 is right, wanted is ((1, 2), 2); and what is right is no mistake, however frequent'
+def check_per_class(per_class):
+    "Right or wrong, for an answer to exercise 2"
+    import torch
+    preds = torch.nn.functional.one_hot(torch.tensor([0, 0, 1, 1, 2, 0, 0, 2]), 3).float()
+    got = per_class(preds, torch.tensor([0, 0, 1, 1, 1, 1, 2, 2]))
+    return 'right' if [round(float(share), 6) for share in got]==[1, 0.5, 0.5] else 'wrong: of the zeros all are recognised, of the ones and of the twos half'
 
 
 def test_confusion_and_most_wrong():
@@ -45,13 +59,14 @@ def test_confusion_and_most_wrong():
 def test_reaches_97_and_a_half_percent():
     'Lesson 98_cli, "Trying it", cell test-reaches-97-and-a-half-percent'
     with tempfile.TemporaryDirectory() as tmp:
-        text = subprocess.run([sys.executable, '-m', 'minifastai', 'train', '--out', 'report'], cwd=tmp, check=True, capture_output=True, text=True).stdout
-        head,row = [line.split() for line in text.splitlines() if 'valid_accuracy' in line or re.match(r'\s*0 ', line)]
-        assert float(row[head.index('valid_accuracy')])>=0.975, text
+        for seed in (42, 1, 2):
+            text = subprocess.run([sys.executable, '-m', 'minifastai', 'train', '--seed', str(seed)], cwd=tmp, check=True, capture_output=True, text=True).stdout
+            head,row = [line.split() for line in text.splitlines() if 'valid_accuracy' in line or re.match(r'\s*0 ', line)]
+            assert float(row[head.index('valid_accuracy')])>=0.975, (seed, text)
         names = sorted(f.name for f in Path(tmp, 'report').iterdir())
-        assert names==['confusion.png', 'index.html', 'loss.png', 'lr_find.png', 'most_wrong.png']
+        assert names==['activations.png', 'confusion.png', 'histograms.png', 'index.html', 'loss.png', 'lr_find.png', 'most_wrong.png', 'near_zero.png']
         page = Path(tmp, 'report', 'index.html').read_text()
-        assert page.count('data:image/png;base64,')==4 and 'src="http' not in page
+        assert page.count('data:image/png;base64,')==7 and 'src="http' not in page
 
 
 def test_every_norm_trains():
@@ -163,3 +178,22 @@ def test_ctrl_c_leaves_a_report():
         out,err = process.communicate(timeout=120)
         assert process.returncode==130 and 'interrupted' in out and 'Traceback' not in err, (out, err)
         assert 'Interrupted' in Path(tmp, 'report', 'index.html').read_text() and Path(tmp, 'report', 'loss.png').exists()
+
+
+def test_exercise_most_confused():
+    'Lesson 98_cli, "1. The most frequent mistake", cell test-exercise-most-confused'
+    def solution(preds, targs):
+        counts = confusion(preds, targs).fill_diagonal_(0)
+        right,predicted = divmod(counts.argmax().item(), counts.shape[1])
+        return (right, predicted),counts.max().item()
+    assert check_most_confused(solution)=='right'
+    assert check_most_confused(lambda preds, targs: ((0, 0), 0)).startswith('wrong')
+
+
+def test_exercise_per_class():
+    'Lesson 98_cli, "2. How well each digit is known", cell test-exercise-per-class'
+    def solution(preds, targs):
+        counts = confusion(preds, targs)
+        return (counts.diag()/counts.sum(1)).tolist()
+    assert check_per_class(solution)=='right'
+    assert check_per_class(lambda preds, targs: [1., 1., 1.]).startswith('wrong')
