@@ -7,8 +7,6 @@ PYTEST := $(BIN)/python -m pytest
 # where the test runner should write JUnit XML, for CI: make test JUNIT=folder
 junit = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml,)
 
-BENCH := $(sort $(wildcard benchmarks/*.py))
-
 .PHONY: help bench bench-quick train test test-all test-slow e2e lessons notebooks sync check-sync lab setup clean
 help:
 	@echo "make train       train a CNN on MNIST and write report/"
@@ -47,10 +45,18 @@ sync: $(STAMP)
 	$(BIN)/nbdev-clean
 check-sync: $(STAMP)
 	$(BIN)/python tools/check_sync.py
-bench: $(STAMP)
-	@for b in $(BENCH); do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+# the other libraries are installed into an environment of their own
+BENCH_VENV := .venv-bench
+$(BENCH_VENV)/.installed: settings.ini setup.py benchmarks/requirements.txt
+	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
+	@echo "installing the libraries to compare with into $(BENCH_VENV)"
+	$(if $(TORCH_INDEX),$(BENCH_VENV)/bin/python -m pip install -q --index-url $(TORCH_INDEX) torch torchvision)
+	$(BENCH_VENV)/bin/python -m pip install -q -e . -r benchmarks/requirements.txt
+	@touch $@
+bench: $(BENCH_VENV)/.installed
+	$(BENCH_VENV)/bin/python benchmarks/run.py $(ARGS)
 bench-quick: $(STAMP)
-	@for b in $(BENCH); do echo "== $$b"; $(BIN)/python $$b --quick || exit 1; done
+	$(BIN)/python benchmarks/run.py --quick $(ARGS)
 lab: $(STAMP)
 	$(BIN)/jupyter lab nbs
 clean:

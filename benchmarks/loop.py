@@ -1,14 +1,14 @@
-"What the runner and the loader add to a bare loop, in microseconds a batch: `python benchmarks/loop.py [--quick]`"
-import argparse,platform,time
+"What the runner and the loader add to a bare loop, in microseconds a batch: a batch of two, one linear layer, one thread"
+import time
 from functools import partial
-from statistics import median,quantiles
 import torch,torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader,TensorDataset
+from common import Silent,arguments,finish,report,silence,take_turns,versions
 from minifastai.data import DataBunch,Dataset,get_dls
 from minifastai.runner import AvgStatsCallback,Learner,ProgressCallback,Recorder,Runner,accuracy
 
-def learner(n, loader=True):
+def learner(n):
     "One linear layer, and `n` batches of two"
     torch.manual_seed(0)
     ds,model = Dataset(torch.randn(2*n, 10), torch.randint(2, (2*n,))),nn.Linear(10, 2)
@@ -24,67 +24,47 @@ def bare(n):
         idx = order[i:i+2]
         loss = F.cross_entropy(model(x[idx]), y[idx])
         loss.backward(); opt.step(); opt.zero_grad()
-    return time.perf_counter()-start
+    return (time.perf_counter()-start)/n
 
 def with_runner(cbs, n):
     learn,run = learner(n),Runner(cbs())
     start = time.perf_counter()
     run.fit(1, learn)
-    return time.perf_counter()-start
+    return (time.perf_counter()-start)/n
 
 def batches(make, n):
     "Batches alone, no training"
-    ds = learner(n).data.train_ds
-    source = make(ds)
+    source = make(learner(n).data.train_ds)
     start = time.perf_counter()
     for _ in source: pass
-    return time.perf_counter()-start
+    return (time.perf_counter()-start)/n
 
 def by_hand(ds):
     order = torch.randperm(len(ds))
     for i in range(0, len(ds), 2): yield ds.x[order[i:i+2]],ds.y[order[i:i+2]]
 
-class SilentFile:
-    "A terminal that shows nothing: the bar does all its work"
-    def write(self, text): return len(text)
-    def flush(self): pass
-    def isatty(self): return True
-
-LOOP = {'bare loop': bare,
-        'Runner': partial(with_runner, lambda: []),
-        'Runner, Recorder, ProgressCallback': partial(with_runner, lambda: [Recorder, ProgressCallback(file=SilentFile())]),
-        'the same, loss and accuracy': partial(with_runner, lambda: [Recorder, ProgressCallback(file=SilentFile()), AvgStatsCallback(accuracy, printer=lambda text: None)])}
+BARE,RECORDED,STATS = 'bare loop','Runner, Recorder, ProgressCallback','the same, loss and accuracy'
+LOOP = {BARE: bare, 'Runner': partial(with_runner, lambda: []),
+        RECORDED: partial(with_runner, lambda: [Recorder, ProgressCallback(file=Silent())]),
+        STATS: partial(with_runner, lambda: [Recorder, ProgressCallback(file=Silent()), AvgStatsCallback(accuracy, printer=lambda text: None)])}
 LOADER = {'x[idx], y[idx]': partial(batches, by_hand), 'get_dls': partial(batches, lambda ds: get_dls(ds, ds, 2)[0]),
           'DataLoader(TensorDataset)': partial(batches, lambda ds: DataLoader(TensorDataset(ds.x, ds.y), 2, shuffle=True))}
-BARS = {'Runner, Recorder, ProgressCallback': 30, 'the same, loss and accuracy': 60, 'get_dls': 25}
-
-def measure(candidates, n, repeat):
-    "Microseconds a batch for each candidate, which take turns"
-    times = {name: [] for name in candidates}
-    for _ in range(repeat):
-        for name,func in candidates.items(): times[name].append(func(n)/n*1e6)
-    return times
-
-def report(title, times):
-    "Print one table; returns the candidates that cost more than twice their bar"
-    first = next(iter(times))
-    print(f'\n{title}\n{"":36} {"ratio":>6} {"µs a batch":>10} {"middle half":>15} {"more":>6} {"bar":>4}')
-    late = []
-    for name,ts in times.items():
-        more = median(a-b for a,b in zip(ts, times[first]))
-        low,_,high = quantiles(ts, n=4)
-        print(f'{name:36} {median(ts)/median(times[first]):6.2f} {median(ts):10.1f} {low:7.1f}–{high:<7.1f} {more:+6.1f} {BARS.get(name, ""):>4}')
-        if name in BARS and more>2*BARS[name]: late.append(name)
-    return late
+BARS = {RECORDED: (30, 'more'), STATS: (60, 'more'), 'get_dls': (25, 'more')}
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--quick', action='store_true', help='fewer repetitions; fails where the cost is twice its bar')
-    args = parser.parse_args()
+    args = arguments(__doc__).parse_args()
     torch.set_num_threads(1)
-    n,repeat = (300, 5) if args.quick else (2000, 15)
-    print(f'one thread, batches of 2, one linear layer, {n} batches, {repeat} rounds; torch {torch.__version__}, Python {platform.python_version()}, {platform.machine()}')
-    late = report('The loop', measure(LOOP, n, repeat)) + report('The loader', measure(LOADER, n, repeat))
-    if args.quick and late: raise SystemExit(f'more than twice the bar: {", ".join(late)}')
+    n,rounds = (300, 5) if args.quick else (1000, 25)
+    print(f'\n## The loop\n\nA batch of two through one linear layer, {n} batches, {rounds} rounds in turns, one thread, {versions()}. First column of times: the tenth percentile, which the bars are for.')
+    late = report('Training', take_turns({name: partial(func, n) for name,func in LOOP.items()}, rounds), 'µs a batch', 1e6, BARS)
+    late += report('Batches alone', take_turns({name: partial(func, n) for name,func in LOADER.items()}, rounds), 'µs a batch', 1e6, BARS)
+    if not args.quick:
+        from peers import LOOPS
+        candidates = {name: partial(func, n//2) for name,func in LOOPS.items()}
+        with silence():
+            for func in candidates.values(): func()                # imports and first-time work
+            times = take_turns(candidates, max(rounds//2, 10))
+        report('The same with others: averaged loss, accuracy, progress bar, all over our loader', times, 'µs a batch', 1e6)
+    finish(late, args.quick)
 
 if __name__=='__main__': main()

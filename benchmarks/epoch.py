@@ -1,0 +1,90 @@
+"""An epoch of the lesson's CNN on MNIST, batches of 512, validation included: time with and without start-up, and memory
+
+Every run is a process of its own, so that start-up and peak memory are its own. Candidates take turns."""
+import json,os,resource,subprocess,sys,time
+from common import arguments,finish,report,silence,take_turns
+
+BARE,OURS,OPTIONS,TEN = 'bare loop','minifastai','minifastai, channels-last and compiled','minifastai, ten epochs'
+
+def peak(reset=False):
+    "MiB that this process has held at most, on Linux since the last `reset`"
+    if not os.path.exists('/proc/self/clear_refs'): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024
+    if reset:
+        with open('/proc/self/clear_refs', 'w') as f: f.write('5')
+    with open('/proc/self/status') as f: return next(int(line.split()[1])/1024 for line in f if line.startswith('VmHWM'))
+
+def bare(model, opt, data, epochs):
+    "In-memory tensors, cut by hand; loss and accuracy on the validation set"
+    import torch,torch.nn.functional as F
+    (x,y),(xv,yv),bs = (data.train_ds.x,data.train_ds.y),(data.valid_ds.x,data.valid_ds.y),512
+    def work():
+        for _ in range(epochs):
+            model.train()
+            order = torch.randperm(len(x))
+            for i in range(0, len(x), bs):
+                idx = order[i:i+bs]
+                loss = F.cross_entropy(model(x[idx]), y[idx])
+                loss.backward(); opt.step(); opt.zero_grad()
+            model.eval()
+            with torch.no_grad():
+                preds = [model(xv[i:i+2*bs]) for i in range(0, len(xv), 2*bs)]
+                F.cross_entropy(torch.cat(preds), yv),(torch.cat(preds).argmax(1)==yv).float().mean()
+    return work
+
+def child(name, epochs):
+    "One run: prints what was measured as JSON"
+    start = time.perf_counter()-time.process_time()      # about when the process began, imports of torch not yet counted
+    import torch
+    from torch import nn
+    torch.set_num_threads(1); torch.manual_seed(42)
+    from minifastai.cnn import get_cnn_model,get_runner
+    from minifastai.data import get_databunch
+    data = get_databunch(512)
+    def training(epochs):
+        model = get_cnn_model(data, [8, 16, 32, 64], norm=nn.BatchNorm2d)
+        if name in (OURS, OPTIONS):
+            from minifastai.runner import AvgStatsCallback,ProgressCallback,Recorder,accuracy
+            options = {'channels_last': True, 'compile': True} if name==OPTIONS else {}
+            learn,run = get_runner(model, data, lr=0.4, cbs=[Recorder, AvgStatsCallback(accuracy), ProgressCallback], **options)
+            return lambda n: run.fit(n, learn)
+        opt = torch.optim.SGD(model.parameters(), lr=0.4)
+        if name==BARE: return lambda n: bare(model, opt, data, n)()
+        from peers import PEERS
+        return lambda n: PEERS[name](model, opt, data, epochs=n, lr=0.4)()
+    with silence():
+        train = training(epochs)
+        peak(reset=True)                                 # loading the data takes more than training on it: not what is asked here
+        train(1)
+        first = time.perf_counter()-start
+        begun = time.perf_counter()
+        train(epochs)
+        steady = (time.perf_counter()-begun)/epochs
+    sys.__stdout__.write(json.dumps({'first': first, 'steady': steady, 'peak': peak()})+'\n')
+
+def measured(name, epochs, found):
+    env = {**os.environ, 'OMP_NUM_THREADS': '1', 'TORCHINDUCTOR_FORCE_DISABLE_CACHES': '1'}
+    done = subprocess.run([sys.executable, __file__, '--child', name, '--n', str(epochs)], capture_output=True, text=True, env=env, timeout=900)
+    if done.returncode: raise RuntimeError(f'{name}\n{done.stderr[-3000:]}')
+    found[name].append(json.loads(done.stdout.strip().splitlines()[-1]))
+    return found[name][-1]['steady']
+
+def main():
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument('--child'); parser.add_argument('--n', type=int, default=1)
+    args = parser.parse_args()
+    if args.child: return child(args.child, args.n)
+    names = [BARE, OURS] if args.quick else [BARE, OURS, OPTIONS, 'ignite', 'skorch', 'Lightning', 'fastai']
+    rounds,found = 1 if args.quick else 3,{name: [] for name in names}
+    print(f'\n## The epoch\n\nThe CNN of lesson 06a, [8, 16, 32, 64] filters with nn.BatchNorm2d, MNIST (50,000 and 10,000 images), batches of 512, one thread, {rounds} round{"s"*(rounds>1)} in turns, each run a process of its own.')
+    steady = take_turns({name: (lambda name=name: measured(name, 1 if args.quick else 2, found)) for name in names}, rounds)
+    late = report('An epoch, start-up excluded', steady, 'seconds', 1, {OURS: (1.03, 'ratio'), OPTIONS: (0.70, 'ratio')}, digits=2)
+    report('Start-up and the first epoch: imports, data, compilation', {name: [f['first'] for f in found[name]] for name in names}, 'seconds', 1, digits=2)
+    late += report('Peak memory of the process', {name: [f['peak'] for f in found[name]] for name in names}, 'MiB', 1, {OURS: (50, 'more')}, digits=0)
+    if not args.quick:
+        many = {OURS+', two epochs': [], TEN: []}
+        for n,label in ((2, OURS+', two epochs'), (10, TEN)):
+            box = {OURS: []}; measured(OURS, n, box); many[label] = [box[OURS][0]['peak']]
+        late += report('Ten epochs take no more memory than two', many, 'MiB', 1, {TEN: (10, 'more')}, digits=0)
+    finish(late, args.quick)
+
+if __name__=='__main__': main()
