@@ -2,12 +2,13 @@
 import pytest
 
 from minifastai.cnn import *
-import pickle
+import copy,os,pickle
 from functools import partial
+from unittest.mock import patch
 import torch,torch.nn.functional as F
 from torch import nn
 from minifastai.data import Dataset,DataBunch,get_databunch,get_data,get_dls,normalize_to
-from minifastai.runner import AvgStatsCallback,Learner,Recorder,Runner,accuracy
+from minifastai.runner import AvgStatsCallback,Callback,Learner,Recorder,Runner,accuracy
 from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
 
 def raised(exception, func, *args, **kwargs):
@@ -27,29 +28,119 @@ def check_count(func):
         wanted = sum(p.numel() for p in get_cnn_model(DataBunch([], [], 10), nfs).parameters())
         if func(nfs)!=wanted: return f'not yet: for {nfs} this gives {func(nfs)}'
     return 'right'
+def check_shift(callback):
+    "Are training batches, and those alone, moved by up to two pixels, in many ways?"
+    picture = torch.zeros(1, 1, 12, 12)
+    picture[0, 0, 6, 6] = 1
+    ds = Dataset(picture.expand(64, 1, 12, 12), torch.zeros(64, dtype=torch.int64))
+    seen = {True: [], False: []}
+    class Watch(Callback):
+        _order = 50
+        def after_pred(self): seen[self.in_train].append(self.xb)
+    shift_data = DataBunch(*get_dls(ds, ds, 1), 2)
+    shift_learn,shift_run = get_runner(get_cnn_model(shift_data, [2]), shift_data, lr=0.01, cbs=[callback, Watch])
+    shift_run.fit(3, shift_learn)
+    if not all(torch.equal(xb, picture.expand_as(xb)) for xb in seen[False]): return 'not yet: validation batches are changed too'
+    places = {tuple((xb[0, 0]==1).nonzero()[0].tolist()) for xb in seen[True] if (xb==1).sum()==1}
+    if not places: return 'not yet: the pixel is lost'
+    moves = {(row-6, column-6) for row,column in places}
+    if moves=={(0, 0)}: return 'not yet: nothing moves'
+    if max(abs(a) for move in moves for a in move)>2: return 'not yet: some move by more than two pixels'
+    if len(moves)<20: return f'not yet: of 25 ways to move, only {len(moves)} are ever seen'
+    return 'right'
+
+
+def test_named_functions_pickle_and_lambdas_say_why_not():
+    'Lesson 06a_cuda_cnn, "A first network, for MNIST alone", cell test-named-functions-pickle-and-lambdas-say-w'
+    x = torch.randn(4, 2, 1, 1)
+    def twice(n):
+        def _multiply(x): return x*n
+        return _multiply
+    named,unnamed,inner = nn.Sequential(nn.ReLU(), Lambda(flatten)),nn.Sequential(nn.ReLU(), Lambda(lambda x: x.flatten(1))),nn.Sequential(Lambda(twice(2)))
+    assert torch.equal(pickle.loads(pickle.dumps(named))(x), x.relu().flatten(1))
+    for net in (unnamed, inner):
+        assert 'Name it' in raised(pickle.PicklingError, pickle.dumps, net)
+        assert torch.equal(copy.deepcopy(net)(x), net(x))
+    assert '<lambda>' in raised(pickle.PicklingError, pickle.dumps, unnamed)
+    assert 'flatten' in repr(named)
 
 
 def test_stride_two_halves():
     'Lesson 06a_cuda_cnn, "A first network, for MNIST alone", cell test-stride-two-halves'
     for n in (28, 14, 7, 4, 2, 1):
-        for ks in (3, 5, 7): assert nn.Conv2d(1, 1, ks, stride=2, padding=ks//2)(torch.zeros(1, 1, n, n)).shape[-1]==-(-n//2)
+        for ks in (3, 5, 7): assert nn.Conv2d(1, 1, ks, stride=2, padding=ks//2)(torch.zeros(1, 1, n, n)).shape[-1]==-(-n//2)==len(range(0, n, 2))
+    middle = nn.Conv2d(1, 1, 3, stride=2, padding=1, bias=False)          # an output looks at the window around its centre
+    with torch.no_grad(): middle.weight.zero_()[0, 0, 1, 1] = 1
+    picture = torch.arange(49.).view(1, 1, 7, 7)
+    assert torch.equal(middle(picture), picture[..., ::2, ::2])
 
 
-def test_device_callback():
-    'Lesson 06a_cuda_cnn, "The device", cell test-device-callback'
+def test_picks_the_best_device():
+    'Lesson 06a_cuda_cnn, "The device", cell test-picks-the-best-device'
+    def best(available, kind):
+        with patch('torch.accelerator.is_available', return_value=available),patch('torch.accelerator.current_accelerator', return_value=torch.device(kind)):
+            return CudaCallback().device
+    assert [best(True, kind).type for kind in ('cuda', 'mps', 'xpu', 'meta')]==['cuda', 'mps', 'xpu', 'meta']
+    assert best(False, 'cuda').type=='cpu'                                    # PyTorch made for CUDA, on a machine that has none
+    assert CudaCallback(torch.device('cpu')).device==CudaCallback('cpu').device==torch.device('cpu') and CudaCallback('cuda:1').device.index==1
+
+
+def test_moves_model_batch_and_what_the_optimizer_keeps():
+    'Lesson 06a_cuda_cnn, "The device", cell test-moves-model-batch-and-what-the-optimizer'
     ds = Dataset(torch.randn(8, 3), torch.randint(2, (8,)))
-    on_meta = nn.Linear(3, 2, device='meta')
-    tiny = Learner(on_meta, torch.optim.SGD(on_meta.parameters(), lr=0.1, momentum=0.9), F.cross_entropy, DataBunch(*get_dls(ds, ds, 4), 2))
-    tiny.opt.state[on_meta.weight]['momentum_buffer'] = torch.zeros(2, 3)     # state that is on another device than its parameter
-    tiny_run = Runner(CudaCallback('meta'))
-    tiny_run.fit(1, tiny)
-    assert {tiny_run.xb.device.type, tiny_run.yb.device.type, tiny_run.loss.device.type, on_meta.weight.device.type}=={'meta'}
-    assert tiny.opt.state[on_meta.weight]['momentum_buffer'].device.type=='meta'
-    on_cpu = nn.Linear(3, 2)
-    tiny = Learner(on_cpu, torch.optim.SGD(on_cpu.parameters(), lr=0.1), F.cross_entropy, tiny.data)
-    tiny_run.fit(0, tiny)
-    assert on_cpu.weight.device.type=='meta'                                    # the model was moved
-    assert CudaCallback(torch.device('cpu')).device==CudaCallback('cpu').device==torch.device('cpu') and CudaCallback().device.type!='meta'
+    small_data = DataBunch(*get_dls(ds, ds, 4), 2)
+    for opt_func in (partial(torch.optim.SGD, momentum=0.9), torch.optim.Adam):
+        net = nn.Linear(3, 2)
+        tiny = Learner(net, opt_func(net.parameters(), lr=0.1), F.cross_entropy, small_data)
+        Runner().fit(1, tiny)                                                 # state is made, on the CPU
+        kept = {k: v.clone() for k,v in tiny.opt.state[net.weight].items()}
+        with patch('torch.accelerator.is_available', return_value=True),patch('torch.accelerator.current_accelerator', return_value=torch.device('meta')):
+            tiny_run = Runner(CudaCallback)
+        tiny_run.fit(1, tiny)
+        assert {tiny_run.xb.device.type, tiny_run.yb.device.type, tiny_run.loss.device.type, net.weight.device.type}=={'meta'}
+        assert [id(p) for p in tiny.opt.param_groups[0]['params']]==[id(p) for p in net.parameters()]
+        state = tiny.opt.state[net.weight]
+        assert set(state)==set(kept) and all(v.device.type==('meta' if v.ndim else 'cpu') for v in state.values())   # Adam's step stays, as PyTorch has it
+    same = nn.Linear(3, 2)                                                    # where nothing has to move, nothing is copied or replaced
+    tiny = Learner(same, torch.optim.SGD(same.parameters(), lr=0.1, momentum=0.9), F.cross_entropy, small_data)
+    Runner().fit(1, tiny)
+    buffer,weight = tiny.opt.state[same.weight]['momentum_buffer'],same.weight
+    Runner(CudaCallback('cpu')).fit(1, tiny)
+    assert tiny.opt.state[same.weight]['momentum_buffer'] is buffer and same.weight is weight
+
+
+def test_predictions_alone_move_too():
+    'Lesson 06a_cuda_cnn, "The device", cell test-predictions-alone-move-too'
+    net = nn.Linear(3, 2)
+    ds = Dataset(torch.randn(8, 3), torch.randint(2, (8,)))
+    tiny = Learner(net, torch.optim.SGD(net.parameters(), lr=0.1), F.cross_entropy, DataBunch(*get_dls(ds, ds, 4), 2))
+    seen = []
+    class Spy(Callback):
+        _order = 5
+        def after_pred(self): seen.append((self.xb.device.type, self.pred.device.type))
+    try: Runner([CudaCallback('meta'), Spy]).get_preds(tiny)
+    except NotImplementedError: pass                                          # meta tensors have no content to bring back
+    assert net.weight.device.type=='meta' and seen[0]==('meta', 'meta')
+
+
+def test_copies_go_on_meanwhile_only_towards_an_accelerator():
+    'Lesson 06a_cuda_cnn, "The device", cell test-copies-go-on-meanwhile-only-towards-an-a'
+    class NotedBatch:
+        def __init__(self): self.asked = []
+        def to(self, device, non_blocking=False): self.asked.append((device.type, non_blocking)); return self
+        def cuda(self): self.asked.append('cuda'); return self
+    for kind in ('cuda', 'mps', 'xpu', 'cpu'):
+        noted = Runner(CudaCallback(kind))
+        noted.xb,noted.yb = NotedBatch(),NotedBatch()
+        noted.cuda.begin_batch()
+        assert noted.xb.asked==noted.yb.asked==[(kind, kind!='cpu')]
+
+
+def test_views_and_what_cannot_be_viewed():
+    'Lesson 06a_cuda_cnn, "A network for any pictures", cell test-views-and-what-cannot-be-viewed'
+    assert view_tfm(1, 2, 3)(torch.arange(12.).view(2, 6)).tolist()==torch.arange(12.).view(2, 1, 2, 3).tolist()
+    message = raised(ValueError, view_tfm(1, 28, 28), torch.zeros(4, 2*784))     # a plain view would make 8 pictures of 4
+    assert '(1568,)' in message and '(1, 28, 28)' in message
 
 
 def test_bias_only_where_redundant():
@@ -67,7 +158,7 @@ def test_bias_only_where_redundant():
 
 
 def test_by_hand_and_from_a_list_are_one_network():
-    'Lesson 06a_cuda_cnn, "Why the first kernel is larger", cell test-by-hand-and-from-a-list-are-one-network'
+    'Lesson 06a_cuda_cnn, "The model from a list", cell test-by-hand-and-from-a-list-are-one-network'
     def by_hand():
         return nn.Sequential(nn.Conv2d(1, 8, 5, padding=2, stride=2), nn.ReLU(), nn.Conv2d(8, 16, 3, padding=1, stride=2), nn.ReLU(),
                              nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
@@ -78,51 +169,130 @@ def test_by_hand_and_from_a_list_are_one_network():
 
 
 def test_any_size_any_filters():
-    'Lesson 06a_cuda_cnn, "Why the first kernel is larger", cell test-any-size-any-filters'
+    'Lesson 06a_cuda_cnn, "The model from a list", cell test-any-size-any-filters'
     for ni,size,nfs in [(1, 28, [8, 16]), (3, 32, [4, 8, 8]), (1, 17, [8]), (2, 64, [4]*5)]:
         pictures = made_up_data(ni, size)
         net = get_cnn_model(pictures, nfs)
         assert net(pictures.train_ds.x).shape==(32, 10) and net[0][0].kernel_size==(5, 5) and all(layer[0].kernel_size==(3, 3) for layer in net[1:len(nfs)])
         assert torch.equal(pickle.loads(pickle.dumps(net))(pictures.train_ds.x), net(pictures.train_ds.x))
-    assert 'at least one' in raised(ValueError, get_cnn_model, made_up_data(), [])
+
+
+def test_bad_input_is_named():
+    'Lesson 06a_cuda_cnn, "The model from a list", cell test-bad-input-is-named'
+    for nfs in ([], (), [8, 0], [8, -1], [8.5], 8, 'ab', None): assert 'at least one convolution' in raised(ValueError, get_cnn_model, made_up_data(), nfs)
     assert 'c' in raised(ValueError, get_cnn_model, DataBunch([], []), [8])
+    grey,colour = get_cnn_model(made_up_data(), [4, 4]),get_cnn_model(made_up_data(3), [4, 4])
+    for net,shape,hint in [(grey, (8, 784), 'view_tfm(1'), (grey, (28, 28), 'view_tfm(1'), (grey, (1, 28, 28), 'x[None]'), (grey, (8, 28, 28), 'x[:,None]'), (grey, (8, 28, 28, 1), 'permute'),
+                           (grey, (8, 3, 28, 28), 'ni='), (colour, (8, 1, 28, 28), 'ni='), (colour, (3, 28, 28), 'x[None]'), (grey, (8,), 'ni=')]:
+        message = raised(ValueError, net, torch.zeros(shape))
+        assert str(shape) in message and f'(N, {3 if net is colour else 1}, H, W)' in message and hint in message
+    assert grey(torch.zeros(0, 1, 28, 28)).shape==(0, 10)                          # an empty batch is a batch
+    assert grey[1:4](torch.zeros(2, 4, 7, 7)).shape==(2, 4)                        # a part of the network makes no such demand
+    grey[0] = conv_layer(3, 4)                                                     # who exchanges the first layer changes what is wanted
+    assert grey(torch.zeros(2, 3, 9, 9)).shape==(2, 10) and '(N, 3, H, W)' in raised(ValueError, grey, torch.zeros(2, 2, 9, 9))
 
 
 def test_transform_of_batches():
-    'Lesson 06a_cuda_cnn, "Why the first kernel is larger", cell test-transform-of-batches'
+    'Lesson 06a_cuda_cnn, "The model from a list", cell test-transform-of-batches'
     ds = Dataset(torch.randn(16, 784), torch.randint(10, (16,)))
     flat = DataBunch(*get_dls(ds, ds, 8), 10)
     flat_learn,flat_run = get_runner(get_cnn_model(flat, [4, 4]), flat, cbs=BatchTransformXCallback(view_tfm(1, 28, 28)))
     flat_run.fit(1, flat_learn)
     assert flat_run.xb.shape==(16, 1, 28, 28) and flat_run.get_preds(flat_learn)[0].shape==(16, 10)
+    assert 'view_tfm(1' in raised(ValueError, Runner().fit, 1, flat_learn)
 
 
 @pytest.mark.cuda
-def test_trains_on_the_accelerator():
-    'Lesson 06a_cuda_cnn, "Why the first kernel is larger", cell test-trains-on-the-accelerator'
+def test_trains_on_the_gpu_as_on_the_cpu():
+    'Lesson 06a_cuda_cnn, "The model from a list", cell test-trains-on-the-gpu-as-on-the-cpu'
     if torch.cuda.is_available():
         pictures = made_up_data()
-        on_gpu,gpu_run = get_runner(get_cnn_model(pictures, [8, 16]), pictures, lr=0.1, cbs=[CudaCallback, AvgStatsCallback(accuracy, printer=lambda text: None)])
-        gpu_run.fit(2, on_gpu)
-        rows = gpu_run.avg_stats.history
-        assert next(on_gpu.model.parameters()).device.type=='cuda' and rows[-1]['train_loss']<rows[0]['train_loss']
+        on_cpu = get_cnn_model(pictures, [8, 16])
+        on_gpu = copy.deepcopy(on_cpu)
+        losses = []
+        for net,device in [(on_cpu, 'cpu'), (on_gpu, 'cuda')]:
+            torch.manual_seed(0)
+            both_learn,both_run = get_runner(net, pictures, lr=0.1, opt_func=partial(torch.optim.SGD, momentum=0.9), cbs=[CudaCallback(device), AvgStatsCallback(accuracy, printer=lambda text: None)])
+            both_run.fit(2, both_learn)
+            losses.append([row['train_loss'] for row in both_run.avg_stats.history])
+            assert next(net.parameters()).device.type==device
+        assert torch.allclose(torch.tensor(losses[0]), torch.tensor(losses[1]), atol=1e-3)
+        assert torch.allclose(on_cpu(pictures.train_ds.x), on_gpu(pictures.train_ds.x.cuda()).cpu(), atol=1e-3)
+        torch.cuda.set_device(0)                                              # the convenient way ends in the same place
+        Runner(CudaCallback).get_preds(both_learn)
+        assert next(on_gpu.parameters()).device==torch.device('cuda', torch.cuda.current_device())
 
 
 @pytest.mark.slow
 def test_one_epoch_reaches_97_percent():
     'Lesson 06a_cuda_cnn, "One epoch with a norm and a schedule", cell test-one-epoch-reaches-97-percent'
     torch.manual_seed(42)
-    data = get_databunch(256)
-    learn,run = get_runner(get_cnn_model(data, [8, 16, 32, 64], norm=nn.BatchNorm2d, norm_first=True), data,
+    epoch_data = get_databunch(256)
+    epoch_learn,epoch_run = get_runner(get_cnn_model(epoch_data, [8, 16, 32, 64], norm=nn.BatchNorm2d, norm_first=True), epoch_data,
         cbs=[ParamScheduler('lr', combine_scheds([0.3, 0.7], cos_1cycle_anneal(0.1, 0.6, 0.001))), AvgStatsCallback(accuracy, printer=lambda text: None)])
-    run.fit(1, learn)
-    assert run.validate(learn)['accuracy']>=0.975
+    epoch_run.fit(1, epoch_learn)
+    assert epoch_run.validate(epoch_learn)['accuracy']>=0.975
+
+
+def test_channels_last_computes_the_same():
+    'Lesson 06a_cuda_cnn, "Speed: channels last, and compiled", cell test-channels-last-computes-the-same'
+    pictures = made_up_data(3, 16)
+    usual = get_cnn_model(pictures, [4, 8], norm=nn.BatchNorm2d)
+    last = copy.deepcopy(usual)
+    outcomes = []
+    for net,option in [(usual, False), (last, True)]:
+        torch.manual_seed(0)
+        option_learn,option_run = get_runner(net, pictures, lr=0.1, cbs=[Recorder], channels_last=option)
+        option_run.fit(2, option_learn)
+        outcomes.append(option_run.recorder.losses)
+        assert option_learn.model is net
+    assert last[1][0].weight.is_contiguous(memory_format=torch.channels_last) and not usual[1][0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(torch.tensor(outcomes[0]), torch.tensor(outcomes[1]), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_compiled_computes_the_same():
+    'Lesson 06a_cuda_cnn, "Speed: channels last, and compiled", cell test-compiled-computes-the-same'
+    def compiler_works():
+        try: torch.compile(torch.sin)(torch.ones(2)); return True
+        except Exception: return False
+    if not os.environ.get('MINIFASTAI_QUICK') and compiler_works():
+        pictures = made_up_data(bs=16)
+        usual = get_cnn_model(pictures, [4, 4])
+        compiled = copy.deepcopy(usual)
+        outcomes = []
+        for net,option in [(usual, False), (compiled, True)]:
+            torch.manual_seed(0)
+            option_learn,option_run = get_runner(net, pictures, lr=0.1, cbs=[Recorder], channels_last=option, compile=option)
+            option_run.fit(2, option_learn)
+            outcomes.append(option_run.recorder.losses)
+            assert option_learn.model is net
+        assert torch.allclose(torch.tensor(outcomes[0]), torch.tensor(outcomes[1]), atol=1e-4) and list(usual.state_dict())==list(compiled.state_dict())
+        x = pictures.train_ds.x
+        assert torch.allclose(pickle.loads(pickle.dumps(compiled))(x), usual(x), atol=1e-4)         # what is read back is not compiled, and computes the same
+        assert 'view_tfm' in raised(ValueError, compiled, x.flatten(1))
+        calls = []
+        hook = compiled[0].register_forward_hook(lambda module, given, out: calls.append(tuple(out.shape)))
+        compiled(x[:16]); hook.remove(); compiled(x[:16])
+        assert calls==[(16, 4, 14, 14)]                                                             # hooks are heard, also those that come later
 
 
 def test_solution_n_parameters():
-    'Lesson 06a_cuda_cnn, "Exercise", cell test-solution-n-parameters'
+    'Lesson 06a_cuda_cnn, "Exercises", cell test-solution-n-parameters'
     def count(nfs):
         sizes = [1, *nfs]
         convs = sum((a*(25 if i==0 else 9)+1)*b for i,(a,b) in enumerate(zip(sizes, nfs)))
         return convs + (nfs[-1]+1)*10
     assert check_count(count)=='right' and check_count(sum).startswith('not yet')
+
+
+def test_solution_shift():
+    'Lesson 06a_cuda_cnn, "Exercises", cell test-solution-shift'
+    class ShiftTrainingCallback(Callback):
+        _order = 3
+        def begin_batch(self):
+            if self.run.in_train: self.run.xb = torch.roll(self.run.xb, tuple(torch.randint(-2, 3, (2,)).tolist()), (2, 3))
+    class AllShiftedCallback(Callback):
+        def begin_batch(self): self.run.xb = torch.roll(self.run.xb, (1, 0), (2, 3))
+    torch.manual_seed(0)
+    assert check_shift(ShiftTrainingCallback)=='right' and 'validation' in check_shift(AllShiftedCallback) and 'nothing moves' in check_shift(Callback)
