@@ -6,16 +6,17 @@
 __all__ = ['CheckpointError', 'read_checkpoint', 'CheckpointCallback', 'TerminateOnNaNCallback', 'GradientClip',
            'GradientAccumulation', 'MixedPrecision']
 
-# %% ../nbs/08a_long_runs.ipynb #74715ea4
-import copy,os,random,warnings,zipfile
+# %% ../nbs/08a_long_runs.ipynb #50820fc1
+import copy,os,pickle,random,re,warnings,zipfile
 from collections import OrderedDict
+from contextlib import ExitStack
 from pathlib import Path
 import numpy as np,torch
 from torch import Tensor
 from .runner import Callback,CancelBatchException,CancelTrainException
 from .schedule import _generators
 
-# %% ../nbs/08a_long_runs.ipynb #b51fad6f
+# %% ../nbs/08a_long_runs.ipynb #a00275d0
 class CheckpointError(RuntimeError): "A checkpoint cannot be read or written, or does not fit; says which file and why"
 
 _FORMAT,_VERSION = 'minifastai checkpoint',1
@@ -33,7 +34,10 @@ def read_checkpoint(
     except Exception as e: raise CheckpointError(f'{path} is cut short, damaged, or no checkpoint at all: {e}') from e
     if damaged: raise CheckpointError(f'{path} is damaged: the checksum of its part {damaged} is wrong')
     try: state = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as e: raise CheckpointError(f'{path} is refused, since it holds something else than tensors and plain data, or is no file of PyTorch: {str(e).strip().splitlines()[0]}') from e
+    except pickle.UnpicklingError as e:
+        wants = re.search(r'GLOBAL (\S+)', str(e))
+        raise CheckpointError(f'{path} is refused: it holds something else than tensors and plain data' + (f', it asks for {wants[1]}' if wants else '')) from e
+    except Exception as e: raise CheckpointError(f'{path} is a zip archive, but no file of PyTorch: {str(e).strip().splitlines()[0]}') from e
     if not isinstance(state, dict) or state.get('format')!=_FORMAT:
         raise CheckpointError(f'{path} is a file of PyTorch, but no checkpoint of minifastai: it holds ' + (f'a dict with {", ".join(map(str, list(state)[:4])) or "nothing"}' if isinstance(state, dict) else f'a {type(state).__name__}'))
     if state.get('version')!=_VERSION: raise CheckpointError(f'{path} is a checkpoint of version {state.get("version")}, but this minifastai reads version {_VERSION}')
@@ -183,7 +187,11 @@ def _put_random_back(states, run):
     for name,source in _random_sources(run).items():
         if name in states: _set_random_state(source, states[name])
 
-# %% ../nbs/08a_long_runs.ipynb #20c9156a
+# %% ../nbs/08a_long_runs.ipynb #792af5a3
+def _count(name, value):
+    if isinstance(value, int) and value>=1: return value
+    raise ValueError(f'{name} must be a whole number of batches, at least 1, but is {value!r}')
+
 def _newest(path):
     "The content of the newest whole checkpoint, and its file; None, None if there is none at all. A warning where it is not the newest file, CheckpointError where none is whole"
     prev,problems = _beside(path, '.prev'),[]
@@ -198,6 +206,10 @@ def _newest(path):
     if not path.exists() and not prev.exists(): return None,None
     raise CheckpointError('there is no checkpoint to go on with: ' + '; '.join(problems) + '. To begin anew, move these files away or use resume=False')
 
+def _is_main():
+    "Of several processes that train together only the first one writes"
+    return not (torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank())
+
 def _check_writable(path):
     "Make the folder, and CheckpointError now rather than after an epoch"
     try:
@@ -207,7 +219,7 @@ def _check_writable(path):
         _beside(path, '.part').unlink()
     except OSError as e: raise CheckpointError(f'{path} cannot be written: {e}. Give a path in a folder that you may write to') from e
 
-# %% ../nbs/08a_long_runs.ipynb #4f8edf3f
+# %% ../nbs/08a_long_runs.ipynb #7dfb3984
 class CheckpointCallback(Callback):
     """Saves the whole state of a training after each epoch, and goes on from there, bit for bit on the same machine with one thread
 
@@ -220,13 +232,12 @@ class CheckpointCallback(Callback):
         resume:bool=False, # go on from that file, if there is one? False: begin anew and overwrite it
         every:int=None,    # save also after so many training batches, counted from the start of the training; None: only after each epoch
     ):
-        if every is not None and (not isinstance(every, int) or every<1): raise ValueError(f'every must be a number of batches of at least 1, or None, but is {every!r}')
-        self.path,self.resume,self.every = Path(path),resume,every
+        self.path,self.resume,self.every = Path(path),resume,None if every is None else _count('every', every)
 
     def begin_fit(self):
         self._loaded,self._keep = None,True
         if self.path.is_symlink(): self.path = self.path.resolve()
-        _check_writable(self.path)
+        if _is_main(): _check_writable(self.path)
         if self.resume: self._resume()
 
     def _resume(self):
@@ -238,7 +249,8 @@ class CheckpointCallback(Callback):
         _put_random_back(state['random']['now'], self.run)
         self.run.first_epoch,self.run.n_iter,self.run.n_epochs = state['epoch'],state['n_iter'],float(state['epoch'])
         if state['done']: self._loaded,self.run.fast_forward = (state, file),self._fast_forward
-        if state['epoch']>self.epochs: warnings.warn(f'{file} is of a training of {state["epoch"]} epochs already, and fit({self.epochs}) asks for {self.epochs} in total: nothing is trained', stacklevel=2)
+        self.run.epoch = max(state['epoch'] if state['done'] else state['epoch']-1, 0)      # of the last batch, for a training that is complete
+        if (state['epoch'], state['done'])>(self.epochs, 0): warnings.warn(f'{file} is further, at epoch {state["epoch"]}, batch {state["done"]}, than the {self.epochs} epochs in total that fit asks for: nothing is trained', stacklevel=2)
 
     def begin_epoch(self):
         if self._loaded: _put_random_back(self._loaded[0]['random']['begin'], self.run)
@@ -263,7 +275,7 @@ class CheckpointCallback(Callback):
 
     def save(self, epoch:int, done:int):
         "Write a checkpoint: the next batch to train on is number `done` of `epoch`"
-        _write(self.path, _gather(self.run, epoch, done, self._begin if done else None), self._keep)
+        if _is_main(): _write(self.path, _gather(self.run, epoch, done, self._begin if done else None), self._keep)
         self._keep = True
 
 # %% ../nbs/08a_long_runs.ipynb #9c9f7c64
@@ -315,53 +327,44 @@ class GradientClip(Callback):
     def after_backward(self):
         self.norm = torch.nn.utils.clip_grad_norm_([p for group in self.run.opt.param_groups for p in group['params']], self.max_norm)
 
-# %% ../nbs/08a_long_runs.ipynb #3f3234e2
+# %% ../nbs/08a_long_runs.ipynb #09c4e260
 class GradientAccumulation(Callback):
     "One step for every `n` batches, as if they were one (for a loss that is a mean over items, and a model without batch norm); the last step of an epoch may have fewer"
     _order = 60                     # after everybody who reads the loss
     def __init__(self,
         n:int, # batches for a step
-    ):
-        if not isinstance(n, int) or n<1: raise ValueError(f'n must be a whole number of at least 1, but is {n!r}')
-        self.n = n
+    ): self.n = _count('n', n)
     def begin_fit(self): self.gathered,self.size,self.total = 0,None,0.
     def after_loss(self):
         if not self.run.in_train: return
         self.size = self.size or len(self.run.yb)
-        self.share = share = len(self.run.yb)/self.size       # 1 unless batches differ in size
-        self.run.loss.register_hook(lambda grad: grad*share)
+        self.share = len(self.run.yb)/self.size       # 1 unless batches differ in size
+        self.run.loss.register_hook(lambda grad: grad*self.share)
     def after_backward(self):
         self.gathered,self.total = self.gathered+1,self.total+self.share
         if self.gathered<self.n and self.run._done+1<self.run.iters: raise CancelBatchException()
-        for group in self.run.opt.param_groups:
-            for p in group['params']:
-                if p.grad is not None: p.grad /= self.total
-        self.gathered,self.size,self.total = 0,None,0.
+        for p in (p for group in self.run.opt.param_groups for p in group['params'] if p.grad is not None): p.grad /= self.total
+        self.begin_fit()
     def state_dict(self) -> dict: return dict(gathered=self.gathered, size=self.size, total=self.total)
     def load_state_dict(self, state:dict): self.gathered,self.size,self.total = state['gathered'],state['size'],state['total']
 
-# %% ../nbs/08a_long_runs.ipynb #98c035ed
+# %% ../nbs/08a_long_runs.ipynb #bc3b6ec0
 class MixedPrecision(Callback):
     "Forward pass and loss in 16 bits where that is safe; weights, gradients and optimizer stay in 32. With float16 small gradients are kept by a `GradScaler`"
     _order = 70                     # after transforms of the batch and whoever reads the loss, before clipping
-    _context = scaler = None
     def __init__(self,
         dtype:torch.dtype=torch.bfloat16, # or torch.float16
-    ): self.dtype = dtype
+    ): self.dtype,self.scaler,self._autocast = dtype,None,ExitStack()
     def begin_fit(self): self.scaler = torch.amp.GradScaler(next(self.model.parameters()).device.type) if self.dtype==torch.float16 else None
-    def begin_batch(self):
-        self._context = torch.autocast(self.run.xb.device.type, self.dtype)
-        self._context.__enter__()
+    def begin_batch(self): self._autocast.enter_context(torch.autocast(self.run.xb.device.type, self.dtype))
     def after_loss(self):
-        self.after_batch()
+        self._autocast.close()
         if self.scaler and self.run.in_train: self.run.loss.register_hook(self.scaler.scale)
     def after_backward(self):
         if not self.scaler: return
         self.scaler.unscale_(self.run.opt)
         scale,_ = self.scaler.get_scale(),self.scaler.update()
         if self.scaler.get_scale()<scale: self.run.opt.zero_grad(); raise CancelBatchException()   # a gradient was not finite
-    def after_batch(self):          # comes always, so autocast ends in any case
-        if self._context: self._context.__exit__(None, None, None)
-        self._context = None
+    def after_batch(self): self._autocast.close()      # comes always, so autocast ends in any case
     def state_dict(self) -> dict: return self.scaler.state_dict() if self.scaler else {}
     def load_state_dict(self, state:dict): self.scaler.load_state_dict(state) if self.scaler and state else None
