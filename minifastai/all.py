@@ -5,5 +5,6 @@ from minifastai.losses import *
 from minifastai.runner import *
 from minifastai.schedule import *
 from minifastai.cnn import *
+from minifastai.hooks import *
 from minifastai.activations import *
 from minifastai.norms import *
