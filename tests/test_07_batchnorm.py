@@ -430,6 +430,9 @@ def test_half_precision_and_autocast():
         for dtype in (torch.bfloat16,torch.float16):
             half = torch.randn(4,8,5,5).to(dtype)
             torch.testing.assert_close(ours.to(dtype)(half), theirs.to(dtype)(half), rtol=2e-2, atol=2e-2)
+    with torch.autocast('cpu', dtype=torch.bfloat16): before = conv(x); out = RunningBatchNorm(8)(before)
+    assert out.dtype==torch.bfloat16
+    torch.testing.assert_close(out.double(), RunningBatchNorm(8).double()(before.double()), rtol=2e-2, atol=2e-2)
     running = RunningBatchNorm(8).half()
     out = running(torch.randn(512,8,14,14).half())
     assert out.dtype==torch.float16 and out.isfinite().all() and running.count>65504
@@ -488,7 +491,7 @@ def test_compiled_without_a_break():
         torch._dynamo.utils.counters.clear()
         eager,inside = copy.deepcopy(norm),copy.deepcopy(norm)
         compiled = torch.compile(inside, fullgraph=True)
-        for size in (16,16,8,2,1):
+        for size in (16,8) if os.environ.get('MINIFASTAI_QUICK') else (16,16,8,2,1):
             x,dy = torch.randn(size,8,5,5),torch.randn(size,8,5,5)
             a,b = x.clone().requires_grad_(),x.clone().requires_grad_()
             out,expected = compiled(a),eager(b)
@@ -605,4 +608,4 @@ def test_solution_one_epoch():
             cycle = ParamScheduler('lr', combine_scheds([0.3,0.7], cos_1cycle_anneal(0.002, 0.01, 0.0002)))
             return get_runner(model, data, lr=0.01, opt_func=torch.optim.AdamW, cbs=[cycle], loss_func=partial(nn.functional.cross_entropy, label_smoothing=0.1))
         assert check_one_epoch(one_epoch(best_learner, range(5), lambda line: None))=='right'
-    if not os.environ.get('MINIFASTAI_QUICK'): check()       # the quick form of the notebook leaves it out
+    if 'PYTEST_CURRENT_TEST' in os.environ: check()       # in the notebook the five were trained above
