@@ -184,6 +184,7 @@ def train(
     from minifastai.activations import GeneralRelu,get_learn_run
     from minifastai.cnn import CudaCallback
     from minifastai.data import get_databunch
+    from minifastai.distributed import DistributedCallback
     from minifastai.hooks import ActivationStats
     from minifastai.runner import AvgStatsCallback,ProgressCallback,Recorder,Runner,accuracy
     from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal,lr_find
@@ -191,21 +192,24 @@ def train(
     torch.manual_seed(args.seed)
     try: data = get_databunch(args.bs, args.data)
     except (OSError, ValueError) as e: raise _Usage(f'--data {args.data}: {e}') from None
-    out = _make_folder(args.out)
+    together = DistributedCallback(sync_norms=True)            # alone it does nothing
+    first = together.rank==0
+    out = _make_folder(args.out) if first else None
     device_cb = CudaCallback(device)
     learn,_ = get_learn_run([8, 16, 32, 64], data, lr=_LR, cbs=[], act=partial(GeneralRelu, leak=0.1, sub=0.4, maxv=6.), norm=get_norm(args.norm), norm_first=True)
-    print(f'{len(data.train_ds):,} images to train on, {len(data.valid_ds):,} to validate; norm: {args.norm}; device: {device_cb.device}', flush=True)
+    if first: print(f'{len(data.train_ds):,} images to train on, {len(data.valid_ds):,} to validate; norm: {args.norm}; device: {device_cb.device}', flush=True)
     lr,finder = args.lr,None
     if lr is None:
-        finder = lr_find(learn, cbs=[device_cb])
+        finder = lr_find(learn, cbs=[together, device_cb])
         lr = min(_TIMES*finder.suggestion, _MAX_LR) if finder.suggestion else _LR
-        print(f'highest learning rate: {lr:.3g}; ' + (f'lr_find suggests {finder.suggestion:.3g}' if finder.suggestion else 'there is too little data for lr_find to suggest one'), flush=True)
-    run = Runner([device_cb, Recorder, AvgStatsCallback(accuracy), ProgressCallback, ParamScheduler('lr', combine_scheds([0.3, 0.7], cos_1cycle_anneal(lr/6, lr, lr/600)))])
+        if first: print(f'highest learning rate: {lr:.3g}; ' + (f'lr_find suggests {finder.suggestion:.3g}' if finder.suggestion else 'there is too little data for lr_find to suggest one'), flush=True)
+    run = Runner([together, device_cb, Recorder, AvgStatsCallback(accuracy), ProgressCallback, ParamScheduler('lr', combine_scheds([0.3, 0.7], cos_1cycle_anneal(lr/6, lr, lr/600)))])
     every = max(1, args.epochs*len(data.train_dl)//50)         # some fifty batches are enough to see what happens
     stopped = False
     with ActivationStats(learn.model[:4], every=every) as stats:
         try: run.fit(args.epochs, learn)
         except KeyboardInterrupt: stopped = True
+    if not first: return 130 if stopped else 0
     rows = run.avg_stats.history
     intro = f'{"Interrupted. " if stopped else ""}{len(rows)} of {args.epochs} epochs, batch size {args.bs}, highest learning rate {lr:.3g}, norm {args.norm}, seed {args.seed}.'
     page = write_report(out, intro, rows, _figures(learn, run, data, finder, stats, bool(rows)))
@@ -215,7 +219,8 @@ def train(
 # %% ../nbs/98_cli.ipynb #4006b4f1
 def _shipped():
     "The lessons that came with the package: path relative to their folder, mapped to the file"
-    here = Path(__file__).resolve().parent
+    import minifastai
+    here = Path(minifastai.__file__).resolve().parent
     root = next((folder for folder in (here/'lessons', here.parent/'nbs') if (folder/'index.ipynb').is_file()), None)
     if root is None: raise _Usage(f'the lessons are missing from this installation: neither {here/"lessons"} nor {here.parent/"nbs"} has an index.ipynb; install the package again')
     return {path.relative_to(root).as_posix(): path for path in sorted([*root.glob('*.ipynb'), *root.glob('images/*')])}
