@@ -29,31 +29,44 @@ class GeneralRelu(nn.Module):
         return x if self.maxv is None else x.clamp(max=self.maxv)
     def extra_repr(self) -> str: return f'leak={self.leak}, sub={self.sub}, maxv={self.maxv}'
 
-# %% ../nbs/06c_activations.ipynb #39782ac0
+# %% ../nbs/06c_activations.ipynb #20d26983
+def _gain_slope(act):
+    "The slope for negative inputs of an activation of the ReLU family; None for everything else"
+    if isinstance(act, GeneralRelu): return float(act.leak or 0.)
+    if isinstance(act, nn.LeakyReLU): return float(act.negative_slope)
+    if isinstance(act, nn.PReLU): return act.weight.mean().item()
+    return 0. if isinstance(act, (nn.ReLU, nn.ReLU6)) else None
+
 def init_cnn(
     m:nn.Module,        # a model, however nested
     uniform:bool=False, # draw from a uniform instead of a normal distribution?
 ):
-    "Kaiming initialisation of every convolution, with the gain that fits the leak of the model's `GeneralRelu` or nn.LeakyReLU; biases 0 (He et al. 2015, https://arxiv.org/abs/1502.01852)"
-    init = nn.init.kaiming_uniform_ if uniform else nn.init.kaiming_normal_
-    leaks = [getattr(layer, 'leak', None) or 0. if isinstance(layer, GeneralRelu) else layer.negative_slope for layer in m.modules() if isinstance(layer, (GeneralRelu, nn.LeakyReLU))]
-    leak = leaks[0] if leaks else 0.
-    for layer in m.modules():
-        if isinstance(layer, nn.modules.conv._ConvNd):
-            init(layer.weight, a=leak)
-            if layer.bias is not None: nn.init.zeros_(layer.bias)
+    """Kaiming initialisation of every convolution; biases 0. Linear layers and norms keep what they have.
 
-# %% ../nbs/06c_activations.ipynb #1f97bb77
+    The gain, sqrt(2/(1 + leak²)), is that of the activation which comes next in the model (ReLU, LeakyReLU, PReLU, `GeneralRelu`), where none comes next that of the last one, and a ReLU's where there is none at all.
+    `sub` and `maxv` have no part in it. He et al. 2015, https://arxiv.org/abs/1502.01852"""
+    init = nn.init.kaiming_uniform_ if uniform else nn.init.kaiming_normal_
+    layers,leak = list(m.modules()),0.
+    slopes = [_gain_slope(layer) for layer in layers]
+    for i,layer in enumerate(layers):
+        if slopes[i] is not None: leak = slopes[i]
+        if not isinstance(layer, nn.modules.conv._ConvNd): continue
+        init(layer.weight, a=next((slope for slope in slopes[i:] if slope is not None), leak))
+        if layer.bias is not None: nn.init.zeros_(layer.bias)
+
+# %% ../nbs/06c_activations.ipynb #5536e6ba
 def get_learn_run(
-    nfs:Sequence[int],      # filters of each convolution
-    data,                   # a `DataBunch`
-    lr:float,               # learning rate
-    cbs=None,               # callbacks, as for `get_runner`
-    opt_func:Callable=None, # as for `get_runner`
-    uniform:bool=False,     # as for `init_cnn`
-    **kw,                   # for `get_cnn_model`: act, norm, norm_first
+    nfs:Sequence[int],         # filters of each convolution
+    data,                      # a `DataBunch`
+    lr:float,                  # learning rate
+    cbs=None,                  # callbacks, as for `get_runner`
+    opt_func:Callable=None,    # as for `get_runner`
+    uniform:bool=False,        # as for `init_cnn`
+    channels_last:bool=False,  # as for `get_runner`
+    compile:bool=False,        # as for `get_runner`
+    **kw,                      # for `get_cnn_model`: act, norm, norm_first
 ) -> tuple[Learner,Runner]:
     "learn, run: an initialised CNN and everything for `run.fit(epochs, learn)`"
     model = get_cnn_model(data, nfs, **kw)
     init_cnn(model, uniform)
-    return get_runner(model, data, lr=lr, cbs=cbs, opt_func=opt_func)
+    return get_runner(model, data, lr=lr, cbs=cbs, opt_func=opt_func, channels_last=channels_last, compile=compile)
