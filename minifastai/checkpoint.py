@@ -6,7 +6,7 @@
 __all__ = ['CheckpointError', 'read_checkpoint', 'CheckpointCallback', 'TerminateOnNaNCallback', 'GradientClip',
            'GradientAccumulation', 'MixedPrecision']
 
-# %% ../nbs/08a_long_runs.ipynb #50820fc1
+# %% ../nbs/08a_long_runs.ipynb #b7d16407
 import copy,os,pickle,random,re,warnings,zipfile
 from collections import OrderedDict
 from contextlib import ExitStack
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np,torch
 from torch import Tensor
 from .runner import Callback,CancelBatchException,CancelTrainException
-from .schedule import _generators
+from .schedule import LRFinder,_generators
 
 # %% ../nbs/08a_long_runs.ipynb #a00275d0
 class CheckpointError(RuntimeError): "A checkpoint cannot be read or written, or does not fit; says which file and why"
@@ -187,7 +187,7 @@ def _put_random_back(states, run):
     for name,source in _random_sources(run).items():
         if name in states: _set_random_state(source, states[name])
 
-# %% ../nbs/08a_long_runs.ipynb #792af5a3
+# %% ../nbs/08a_long_runs.ipynb #25f51f7c
 def _count(name, value):
     if isinstance(value, int) and value>=1: return value
     raise ValueError(f'{name} must be a whole number of batches, at least 1, but is {value!r}')
@@ -217,16 +217,18 @@ def _check_writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(_beside(path, '.part'), 'wb'): pass
         _beside(path, '.part').unlink()
-    except OSError as e: raise CheckpointError(f'{path} cannot be written: {e}. Give a path in a folder that you may write to') from e
+    except OSError as e:
+        why = f'{path.parent} is a file, or is in one' if isinstance(e, (FileExistsError, NotADirectoryError)) else e
+        raise CheckpointError(f'{path} cannot be written: {why}. Give a path in a folder that you may write to') from e
 
-# %% ../nbs/08a_long_runs.ipynb #7dfb3984
+# %% ../nbs/08a_long_runs.ipynb #608aa479
 class CheckpointCallback(Callback):
     """Saves the whole state of a training after each epoch, and goes on from there, bit for bit on the same machine with one thread
 
     The file is replaced in one step, the one before is kept beside it with .prev. `fit(12)` means 12 epochs in total, also in pieces. Reads only tensors and plain data.
     Not covered: what data sets draw in persistent workers. CheckpointError for a file that cannot be written, is bad, or does not fit."""
     _order = 1000                    # saves when all others have recorded, loads when all others have begun
-    _whole,_loaded,_begin,_keep = False,None,None,True
+    _whole,_loaded,_begin,_keep,_active = False,None,None,True,True
     def __init__(self,
         path:str|Path,     # a file; its folders are made
         resume:bool=False, # go on from that file, if there is one? False: begin anew and overwrite it
@@ -235,7 +237,8 @@ class CheckpointCallback(Callback):
         self.path,self.resume,self.every = Path(path),resume,None if every is None else _count('every', every)
 
     def begin_fit(self):
-        self._loaded,self._keep = None,True
+        self._loaded,self._keep,self._active = None,True,not any(isinstance(cb, LRFinder) for cb in self.run.cbs)
+        if not self._active: return                         # a search for a learning rate is no training to save or resume
         if self.path.is_symlink(): self.path = self.path.resolve()
         if _is_main(): _check_writable(self.path)
         if self.resume: self._resume()
@@ -275,7 +278,7 @@ class CheckpointCallback(Callback):
 
     def save(self, epoch:int, done:int):
         "Write a checkpoint: the next batch to train on is number `done` of `epoch`"
-        if _is_main(): _write(self.path, _gather(self.run, epoch, done, self._begin if done else None), self._keep)
+        if self._active and _is_main(): _write(self.path, _gather(self.run, epoch, done, self._begin if done else None), self._keep)
         self._keep = True
 
 # %% ../nbs/08a_long_runs.ipynb #9c9f7c64

@@ -15,7 +15,7 @@ from minifastai.cnn import conv_layer,flatten,Lambda
 from minifastai.data import DataBunch,Dataset,get_databunch,get_dls
 from minifastai.norms import RunningBatchNorm
 from minifastai.runner import AvgStatsCallback,Callback,CancelBatchException,CancelTrainException,EarlyStoppingCallback,Learner,Recorder,Runner,accuracy
-from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal,sched_cos
+from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal,lr_find,sched_cos
 def shifted(xb):
     "Moves all pictures of a batch by up to one pixel, in one random direction; draws from NumPy and from Python on purpose"
     return torch.roll(xb, (int(np.random.randint(-1, 2)), random.randint(-1, 1)), (2, 3))
@@ -331,8 +331,14 @@ def test_epochs_are_counted_in_total():
         fresh = get_learner(data_)
         fresh.model.load_state_dict(read_checkpoint(path)['model'])        # for use, without a runner
         assert difference(fresh, learn_)==0
-        run_ = Runner(CheckpointCallback(path)); run_.fit(1, get_learner(data_))        # resume=False: begins anew
+        run_ = Runner([*callbacks(), CheckpointCallback(path)]); run_.fit(1, get_learner(data_))        # resume=False: begins anew
         assert run_.n_iter==4 and read_checkpoint(path)['epoch']==1
+        raw = Path(path).read_bytes()
+        lr_find(learn_, [CheckpointCallback(path, resume=True, every=1)], max_iter=10)       # a search does not touch it
+        assert Path(path).read_bytes()==raw
+        os.symlink(path, f'{folder}/link.pt')                                               # a link stays a link
+        trained(data_, 2, path=f'{folder}/link.pt')
+        assert Path(f'{folder}/link.pt').is_symlink() and read_checkpoint(path)['epoch']==2
         for wrong in (0, -1, 2.5): pytest.raises(ValueError, CheckpointCallback, path, every=wrong)
 
 
@@ -491,7 +497,7 @@ def test_where_nothing_can_be_written():
     data_ = small_part(128)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder)/'a file').touch()
-        refused(Path(folder)/'a file'/'run.pt')
+        refused(Path(folder)/'a file'/'run.pt'); refused(Path(folder)/'a file'/'deeper'/'run.pt')
         refused(Path(folder))
         if sys.platform=='linux': refused(Path('/proc/run.pt'))
     with tiny_disk('size=300k') as folder:
