@@ -525,6 +525,28 @@ def test_exceptions_leave_a_whole_checkpoint():
             assert same(undisturbed_, trained(data_, 3, path=path))   # and the training goes on
 
 
+def test_ctrl_c_while_saving():
+    'Lesson 08a_long_runs, "Gentler ends", cell test-ctrl-c-while-saving'
+    class Interrupted:
+        "A file to which somebody writes when Ctrl-C comes"
+        def write(self, data): raise KeyboardInterrupt()
+        def flush(self): pass
+    save,fsync = torch.save,os.fsync
+    def interrupt_fsync(descriptor): raise KeyboardInterrupt()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)/'run.pt'
+        for number in (1, 2): _write(path, content(number))
+        for where in ('save','fsync'):
+            try:
+                if where=='save': torch.save = lambda state, file: save(state, Interrupted())
+                else: os.fsync = interrupt_fsync
+                with pytest.raises(KeyboardInterrupt): _write(path, content(3))
+            finally: torch.save,os.fsync = save,fsync
+            assert read_checkpoint(path)['epoch']==2 and read_checkpoint(f'{path}.prev')['epoch']==1
+        _write(path, content(4))
+        assert read_checkpoint(path)['epoch']==4
+
+
 def test_a_batch_that_failed_is_not_saved():
     'Lesson 08a_long_runs, "Gentler ends", cell test-a-batch-that-failed-is-not-saved'
     data_ = small_part(256)
