@@ -7,11 +7,12 @@ PYTEST := $(BIN)/python -m pytest
 # where the test runner should write JUnit XML, for CI: make test JUNIT=folder
 junit = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml,)
 
-.PHONY: help bench bench-quick train test test-all test-slow e2e lessons notebooks sync check-sync lab setup clean
+.PHONY: help bench bench-quick train test test-all test-slow e2e lessons notebooks sync check-sync lab site setup clean
 help:
 	@echo "make train       train a CNN on MNIST and write report/"
-	@echo "make test        the tests, without the slow ones   (make test-all: all of them; make e2e: installs and processes)"
+	@echo "make test        the tests, without the slow ones   (make test-all: all of them; make e2e: installs, browsers, processes)"
 	@echo "make lab         open the lessons in JupyterLab"
+	@echo "make site        the lessons and the API as web pages, in _site/"
 	@echo "make lessons     execute every notebook in its quick form   (make notebooks: in full, and keep the outputs)"
 	@echo "make bench       measure the loop, the loader and the norms side by side   (make bench-quick: under a minute)"
 	@echo "make sync        export package and tests from the notebooks, clean the notebooks   (make check-sync: would that change anything?)"
@@ -34,6 +35,7 @@ test-all: $(STAMP)
 test-slow: $(STAMP)
 	$(PYTEST) -m "slow and not e2e" $(call junit,slow) $(ARGS)
 e2e: $(STAMP)
+	@sh tools/chromium.sh
 	$(PYTEST) -m e2e tests/e2e $(call junit,e2e) $(ARGS)
 lessons: $(STAMP)
 	$(BIN)/python tools/lessons.py $(ARGS)
@@ -58,6 +60,9 @@ bench: $(BENCH_VENV)/.installed
 bench-quick: $(STAMP)
 	$(BIN)/python benchmarks/run.py --quick $(ARGS)
 lab: $(STAMP)
-	$(BIN)/jupyter lab nbs
+	$(BIN)/python -m jupyterlab nbs/index.ipynb $(ARGS)
+site: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict -f tools/site/mkdocs.yml
+	@echo "look at it: $(BIN)/python -m http.server -d _site --bind 127.0.0.1 8000, then http://127.0.0.1:8000"
 clean:
-	rm -rf build dist *.egg-info .pytest_cache
+	rm -rf build dist _site *.egg-info .pytest_cache

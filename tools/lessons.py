@@ -23,6 +23,8 @@ def run_notebook(path, write, timeout):
         return False
     print(f'{path.stem:20} {time.perf_counter()-start:6.1f} s', flush=True)
     if write:
+        from widgets import keep_static
+        keep_static(nb)
         partial = path.with_suffix('.ipynb.partial')
         nbformat.write(nb, partial)
         partial.replace(path)

@@ -1,0 +1,20 @@
+"Debian's Chromium, driven by Playwright, and a folder for screenshots: what the browser tests share."
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = ROOT/'build'/'screenshots'
+CHROMIUM = shutil.which('chromium')
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason='needs chromium on the PATH (Debian: apt-get install chromium)')
+
+@contextmanager
+def chromium():
+    "A Chromium without a window, as a Playwright browser"
+    from playwright.sync_api import sync_playwright
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox', '--disable-gpu', '--disable-background-networking'])
+        try: yield browser
+        finally: browser.close()
