@@ -41,18 +41,21 @@ def flatten(
     "(N, C): all but the first dimension in one"
     return x.flatten(1)
 
-# %% ../nbs/06a_cuda_cnn.ipynb #8ea51e67
+# %% ../nbs/06a_cuda_cnn.ipynb #ca87d686
 def _best_device():
     return torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device('cpu')
 
 def _move_model(model, opt, device):
     "The model to the device; the optimizer's parameters and state follow"
-    old = list(model.parameters())
+    old = dict(model.named_parameters(remove_duplicate=False))
     model.to(device)
-    moved = {a: b for a,b in zip(old, model.parameters()) if a is not b}      # mostly empty: the same parameters, moved in place
+    new = dict(model.named_parameters(remove_duplicate=False))
+    moved = {old[name]: new[name] for name in reversed(old) if old[name] is not new[name]}   # mostly empty: the same parameters, moved in place
+    for before,after in moved.items():
+        if before in opt.state: opt.state[after] = opt.state.pop(before)
     for group in opt.param_groups:
         if moved: group['params'] = [moved.get(p, p) for p in group['params']]
-        step_too = group.get('capturable') or group.get('fused')               # else PyTorch keeps the step on the CPU
+        step_too = group.get('capturable') or group.get('fused')                             # else PyTorch keeps the step on the CPU
         for p in group['params']:
             for k,v in opt.state.get(p, {}).items():
                 if torch.is_tensor(v) and (v.ndim or step_too): opt.state[p][k] = v.to(p.device)

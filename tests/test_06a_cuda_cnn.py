@@ -96,11 +96,13 @@ def test_moves_model_batch_and_what_the_optimizer_keeps():
         kept = {k: v.clone() for k,v in tiny.opt.state[net.weight].items()}
         with patch('torch.accelerator.is_available', return_value=True),patch('torch.accelerator.current_accelerator', return_value=torch.device('meta')):
             tiny_run = Runner(CudaCallback)
+        tiny_run.fit(0, tiny)                                                 # nothing but the move
+        state = tiny.opt.state[net.weight]
+        assert set(tiny.opt.state)==set(net.parameters()) and {k: v.shape for k,v in state.items()}=={k: v.shape for k,v in kept.items()}
+        assert all(v.device.type==('meta' if v.ndim else 'cpu') for v in state.values())   # Adam's step stays, as PyTorch has it
         tiny_run.fit(1, tiny)
         assert {tiny_run.xb.device.type, tiny_run.yb.device.type, tiny_run.loss.device.type, net.weight.device.type}=={'meta'}
         assert [id(p) for p in tiny.opt.param_groups[0]['params']]==[id(p) for p in net.parameters()]
-        state = tiny.opt.state[net.weight]
-        assert set(state)==set(kept) and all(v.device.type==('meta' if v.ndim else 'cpu') for v in state.values())   # Adam's step stays, as PyTorch has it
     same = nn.Linear(3, 2)                                                    # where nothing has to move, nothing is copied or replaced
     tiny = Learner(same, torch.optim.SGD(same.parameters(), lr=0.1, momentum=0.9), F.cross_entropy, small_data)
     Runner().fit(1, tiny)
