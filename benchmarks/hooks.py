@@ -59,7 +59,7 @@ def main():
     parser.add_argument('--quick', action='store_true', help='fewer batches and rounds; fails where a ratio exceeds 1 by more than twice what its bar allows')
     args = parser.parse_args()
     torch.set_num_threads(1)
-    n,repeat = (10, 5) if args.quick else (40, 9)
+    n,repeat = (10, 9) if args.quick else (40, 15)
     data = get_databunch(512)
     loader = iter(data.train_dl)
     batches = DataBunch([next(loader) for _ in range(n)], None, data.c)     # in memory: the loader's time is none of ours

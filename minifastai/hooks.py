@@ -190,7 +190,7 @@ def _draw_hists(layers, series, every, hist_range, axs):
     bar = axs[0].figure.colorbar(image, ax=axs, label='activations in the bin (log scale)', format='{x:,.0f}')
     bar.set_ticks([0, *(10**k for k in range(1, 16) if 10**k<=most)])
 
-# %% ../nbs/06b_hooks.ipynb #cda629d2
+# %% ../nbs/06b_hooks.ipynb #3cb9fe80
 class _Plots:
     "What `ActivationStats` can draw"
     def _series(self, name, first=None):
@@ -203,7 +203,7 @@ class _Plots:
 
     def _plot(self, name, title, ylabel, ax, first):
         series = self._series(name, first)
-        ax = _axis(ax, title, 'batch', ylabel)
+        ax = _axis(ax, title + (f', first {first} batches' if first else ''), 'batch', ylabel)
         for i,(batches,values) in series.items():
             ax.plot(batches, values, lw=1.2, label=f'layer {i}', marker='.' if len(batches)<=20 else None)
         ax.legend(fontsize='small')
