@@ -243,11 +243,12 @@ def _write(path, content):
     partial.replace(path)
 
 def copy_lessons(
-    folder:Path,      # where to; made if it is not there
-    force:bool=False, # replace also what the reader changed?
+    folder:Path,       # where to; made if it is not there
+    force:bool=False,  # replace also what the reader changed?
+    shipped:dict=None, # name mapped to file; None: the lessons of the package
 ) -> tuple[list[str],list[str]]:
     "Copy the lessons of the package; returns the names of those copied, and of those kept since the reader changed them"
-    shipped,before = _shipped(),_read_copied(folder)
+    shipped,before = shipped or _shipped(),_read_copied(folder)
     copied,kept,hashes = [],[],dict(before)
     for name,source in shipped.items():
         target,new = folder/name,_hash(source)

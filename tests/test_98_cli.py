@@ -125,16 +125,16 @@ def test_lessons_that_nobody_changed_become_newer():
         package.mkdir()
         lesson = {'index.ipynb': package/'index.ipynb', 'two.ipynb': package/'two.ipynb'}
         for path in lesson.values(): path.write_text('first version')
-        with mock.patch('minifastai.cli._shipped', lambda: lesson):
-            assert copy_lessons(folder)==(['index.ipynb', 'two.ipynb'], [])
-            (folder/'two.ipynb').write_text('mine')
-            for path in lesson.values(): path.write_text('second version')
-            assert copy_lessons(folder)==(['index.ipynb'], ['two.ipynb'])
-            assert (folder/'index.ipynb').read_text()=='second version' and (folder/'two.ipynb').read_text()=='mine'
-            (folder/'.minifastai-lessons.json').write_text('broken')
-            assert copy_lessons(folder)==([], ['two.ipynb'])                                             # without its memory it keeps all that differs
-            for path in lesson.values(): path.write_text('third version')
-            assert copy_lessons(folder)==(['index.ipynb'], ['two.ipynb'])
+        copy = partial(copy_lessons, shipped=lesson)
+        assert copy(folder)==(['index.ipynb', 'two.ipynb'], [])
+        (folder/'two.ipynb').write_text('mine')
+        for path in lesson.values(): path.write_text('second version')
+        assert copy(folder)==(['index.ipynb'], ['two.ipynb'])
+        assert (folder/'index.ipynb').read_text()=='second version' and (folder/'two.ipynb').read_text()=='mine'
+        (folder/'.minifastai-lessons.json').write_text('broken')
+        assert copy(folder)==([], ['two.ipynb'])                         # without its memory it keeps all that differs
+        for path in lesson.values(): path.write_text('third version')
+        assert copy(folder)==(['index.ipynb'], ['two.ipynb'])
 
 
 def test_lessons_that_cannot_be_copied_or_opened():
