@@ -1,14 +1,15 @@
-"What looking inside costs: the lesson's CNN on MNIST with activation statistics beside the same training without: `python benchmarks/hooks.py [--quick]`"
-import argparse,platform,time
+"What looking inside costs: the lesson's CNN on MNIST with activation statistics beside the same training without"
+import time
 from functools import partial
-from statistics import median,quantiles
+from statistics import median
 import torch
+from common import arguments,finish,report,take_turns,versions
 from minifastai.cnn import get_cnn_model,get_runner
 from minifastai.data import DataBunch,get_databunch
 from minifastai.hooks import ActivationStats
 
 NFS = [8, 16, 32, 32]
-BARS = {'every batch': 1.5, 'every tenth batch': 1.05}   # times the training without
+BARS = {'every batch': (1.5, 'ratio'), 'every tenth batch': (1.05, 'ratio')}
 
 def plain_stats(model):
     "For scale: the same four numbers written down without care, one PyTorch function each"
@@ -31,16 +32,6 @@ def train(watch, batches):
 CANDIDATES = {'without': lambda layers: None, 'every batch': ActivationStats, 'every tenth batch': partial(ActivationStats, every=10),
               'histc, std_mean, a mask': plain_stats}
 
-def ratios(batches, repeat):
-    "Times the training without, for each candidate and round; the candidates take turns"
-    found = {name: [] for name in CANDIDATES}
-    for name,watch in CANDIDATES.items(): train(watch, DataBunch(batches.train_dl[:2], None, 10))   # warm up
-    for _ in range(repeat):
-        seconds = {name: train(watch, batches) for name,watch in CANDIDATES.items()}
-        for name in CANDIDATES: found[name].append(seconds[name]/seconds['without'])
-        found['without'][-1] = seconds['without']
-    return found
-
 def per_layer(n_layers, repeat):
     "Milliseconds that the statistics of a batch cost for so many layers of one size"
     torch.manual_seed(0)
@@ -55,27 +46,20 @@ def per_layer(n_layers, repeat):
     return median(times)
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--quick', action='store_true', help='fewer batches and rounds; fails where a ratio exceeds 1 by more than twice what its bar allows')
-    args = parser.parse_args()
+    args = arguments(__doc__).parse_args()
     torch.set_num_threads(1)
-    n,repeat = (10, 9) if args.quick else (40, 15)
+    n,rounds = (10, 9) if args.quick else (40, 25)
     data = get_databunch(512)
     loader = iter(data.train_dl)
     batches = DataBunch([next(loader) for _ in range(n)], None, data.c)     # in memory: the loader's time is none of ours
-    print(f'one thread, processor time, CNN {NFS} on MNIST, batches of 512, {n} batches, {repeat} rounds; torch {torch.__version__}, Python {platform.python_version()}, {platform.machine()}')
-    found = ratios(batches, repeat)
-    without = median(found.pop('without'))
-    print(f'\nActivation statistics of {len(NFS)} layers ({without/n*1e3:.1f} ms a batch without)\n{"":26} {"ratio":>6} {"middle half":>13} {"bar":>5}')
-    late = []
-    for name,values in found.items():
-        low,mid,high = quantiles(values, n=4)
-        print(f'{name:26} {mid:6.2f} {low:6.2f}–{high:<6.2f} {BARS.get(name, ""):>5}')
-        if name in BARS and mid-1>2*(BARS[name]-1): late.append(name)
-    print(f'\nGrowth with the number of layers\n{"layers":>26} {"ms":>6} {"ms a layer":>13}')
+    print(f'\n## Looking inside\n\nCNN {NFS} on MNIST, batches of 512, {n} batches, {rounds} rounds in turns, processor time, one thread, {versions()}.')
+    for watch in CANDIDATES.values(): train(watch, DataBunch(batches.train_dl[:2], None, data.c))   # warm up
+    times = take_turns({name: partial(train, watch, batches) for name,watch in CANDIDATES.items()}, rounds)
+    late = report('Activation statistics of four layers', times, 'ms a batch', 1e3/n, BARS)
+    print('\n### Growth with the number of layers\n\n| layers | ms | ms a layer |\n|---:|---:|---:|')
     for n_layers in (1, 5, 25):
         ms = per_layer(n_layers, 3 if args.quick else 9)
-        print(f'{n_layers:26} {ms:6.2f} {ms/n_layers:13.3f}')
-    if args.quick and late: raise SystemExit(f'more than twice what the bar allows: {", ".join(late)}')
+        print(f'| {n_layers} | {ms:.2f} | {ms/n_layers:.3f} |')
+    finish(late, args.quick)
 
 if __name__=='__main__': main()
