@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 
 # %% ../nbs/05a_foundations.ipynb #e6f9eab7
-def noop(*args, **kwargs) -> None:
+def noop(
+    *args,    # anything
+    **kwargs, # anything
+) -> None:
     "Take any arguments, do nothing: the callback for when there is none"
 
 # %% ../nbs/05a_foundations.ipynb #e6d02ece
