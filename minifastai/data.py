@@ -204,9 +204,13 @@ class DataBunch:
         c:int=None, # number of classes
     ): self.train_dl,self.valid_dl,self.c = train_dl,valid_dl,c
     @property
-    def train_ds(self): return self.train_dl.dataset
+    def train_ds(self):
+        "What the training loader takes its items from"
+        return self.train_dl.dataset
     @property
-    def valid_ds(self): return self.valid_dl.dataset
+    def valid_ds(self):
+        "What the validation loader takes its items from"
+        return self.valid_dl.dataset
     def __repr__(self) -> str: return f'DataBunch: {len(self.train_dl)} batches to train, {len(self.valid_dl)} to validate, c={self.c}'
 
 def get_databunch(
