@@ -55,7 +55,9 @@ class Callback:
         if state: raise NotImplementedError(f'{type(self).__name__} has a state_dict of its own, so it needs a load_state_dict too')
 
     @property
-    def name(self) -> str: return _snake(type(self).__name__.removesuffix('Callback')) or 'callback'
+    def name(self) -> str:
+        "The class's name in snake case, without 'Callback': under it the runner keeps the callback"
+        return _snake(type(self).__name__.removesuffix('Callback')) or 'callback'
 
     def __call__(self, event:str):
         "Called at every event; override it to hear of all of them"
@@ -330,12 +332,17 @@ class AvgStats:
         metrics=None # a function metric(pred, yb), or a list of them
     ): self.metrics = _as_list(metrics); self.reset()
     @property
-    def names(self) -> list[str]: return ['loss', *(getattr(m, '__name__', type(m).__name__) for m in self.metrics)]
-    def reset(self): self._counts,self._columns = [],[_Column() for _ in self.names]
+    def names(self) -> list[str]:
+        "What is counted: the loss, and each metric by its name"
+        return ['loss', *(getattr(m, '__name__', type(m).__name__) for m in self.metrics)]
+    def reset(self):
+        "Start again from nothing"
+        self._counts,self._columns = [],[_Column() for _ in self.names]
 
     def accumulate(self,
         run, # has xb, yb, pred and loss of a batch
     ):
+        "Add one batch"
         self._counts.append(run.xb.shape[0])
         self._columns[0].append(run.loss.detach())
         if not self.metrics: return
@@ -413,9 +420,13 @@ class Recorder(Callback):
         self._losses.append(run.loss.detach())
 
     @property
-    def losses(self) -> list[float]: return self._losses.read().tolist()
+    def losses(self) -> list[float]:
+        "The loss of each training batch"
+        return self._losses.read().tolist()
     @property
-    def lrs(self) -> list[float]: return self.group_lrs(-1)
+    def lrs(self) -> list[float]:
+        "The learning rate of each training batch, of the last parameter group"
+        return self.group_lrs(-1)
     def group_lrs(self,
         group:int, # number of the optimizer's parameter group
     ) -> list[float]:
