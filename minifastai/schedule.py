@@ -151,7 +151,9 @@ class LRFinder(Callback):
         return _suggest(self.lrs, self.losses, self.smooth, method)
 
     @property
-    def suggestion(self) -> float|None: return self.suggest()
+    def suggestion(self) -> float|None:
+        "The rate of the valley, as `suggest()` gives it"
+        return self.suggest()
 
     def plot(self, ax=None,
         method:str='valley', # of the suggestion that is marked
