@@ -142,6 +142,7 @@ class TestProc:
         self.tests = self.project/'tests'
 
     def begin(self):
+        "Before the first cell: check the tests of all notebooks, so that nothing is written where one is wrong"
         notebooks,faults = _notebooks(self.path.parent),[]
         for path in notebooks:
             try: _read_cached(path)
@@ -155,6 +156,7 @@ class TestProc:
     def _test_(self, cell, *args): self.n_tests += 1
 
     def end(self):
+        "After the last cell: write the notebook's test file, or remove the one that is no longer wanted"
         file,text = self.tests/f'test_{self.path.stem}.py',_read_cached(self.path).render()
         if not self.n_tests:
             if file.exists() and _is_ours(file): file.unlink()
