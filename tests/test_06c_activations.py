@@ -169,7 +169,7 @@ def test_fewer_quiet_units_by_the_one_measure():
 
 
 def test_uniform_and_normal_have_one_variance_and_other_tails():
-    'Lesson 06c_activations, "*Experiment*: uniform or normal?", cell test-uniform-and-normal-have-one-variance-and'
+    'Lesson 06c_activations, "Experiment: uniform or normal?", cell test-uniform-and-normal-have-one-variance-and'
     torch.manual_seed(0)
     shares = {}
     for uniform in (False, True):
