@@ -8,3 +8,5 @@ from minifastai.cnn import *
 from minifastai.hooks import *
 from minifastai.activations import *
 from minifastai.norms import *
+from minifastai.checkpoint import *
+from minifastai.distributed import *

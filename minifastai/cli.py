@@ -19,7 +19,11 @@ def confusion(
     c = preds.shape[1]
     return (targs*c+preds.argmax(1)).bincount(minlength=c*c).view(c, c)
 
-def plot_confusion(preds, targs, ax=None):
+def plot_confusion(
+    preds,   # (N, C): scores
+    targs,   # (N,): the right classes
+    ax=None, # where to draw; None: a new figure
+):
     "Draw the confusion matrix with its counts; the diagonal, what is right, is left uncoloured. Returns the axis"
     import matplotlib.pyplot as plt
     if ax is None: ax = plt.subplots(figsize=(5.5, 5), layout='constrained')[1]
@@ -281,7 +285,9 @@ def lessons(
     return subprocess.call([sys.executable, '-m', 'jupyterlab', str(folder/'index.ipynb')])
 
 # %% ../nbs/98_cli.ipynb #3f3b3b59
-def main(argv=None) -> int:
+def main(
+    argv:list[str]=None, # the words after `minifastai`; None: those of the command line
+) -> int:
     "The `minifastai` command; returns its exit code"
     args = _parser().parse_args(argv)
     try: return train(args) if args.command=='train' else lessons(args)

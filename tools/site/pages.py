@@ -120,7 +120,7 @@ def _default(value):
 def _parameters(obj, known):
     "The table of a function's parameters, by fastcore's docments"
     from fastcore.docments import docments
-    try: signature,comments = inspect.signature(obj),docments(obj, full=True)
+    try: signature,comments = inspect.signature(obj),docments(obj, full=True, args_kwargs=True)
     except (TypeError, ValueError): return ''
     rows = []
     for name,parameter in signature.parameters.items():
