@@ -25,7 +25,7 @@ def _share(batch, rank, world_size):
     n = len(batch)
     return batch[n*rank//world_size : n*(rank+1)//world_size]
 
-# %% ../nbs/08b_distributed.ipynb #4b3edf25
+# %% ../nbs/08b_distributed.ipynb #117ff2a2
 class _SharedIndices:
     "A batch sampler's batches, cut to the share of this process, in the order of process 0"
     def __init__(self, batches, rank, world_size): self.batches,self.rank,self.world_size = batches,rank,world_size
@@ -33,11 +33,11 @@ class _SharedIndices:
     def __iter__(self):
         order = [[batch.tolist() if torch.is_tensor(batch) else batch for batch in self.batches]]
         dist.broadcast_object_list(order)
-        for batch in order[0]:
-            share = _share(batch, self.rank, self.world_size)
-            yield torch.tensor(share, dtype=torch.int64) if isinstance(self.batches, BatchIndices) else share
+        shares = [_share(batch, self.rank, self.world_size) for batch in order[0]]
+        self.sizes = [len(share) for share in shares]
+        for share,batch in zip(shares, order[0]): yield torch.tensor(share, dtype=torch.int64) if isinstance(self.batches, BatchIndices) else share or batch[:1]
 
-# %% ../nbs/08b_distributed.ipynb #e972c5b1
+# %% ../nbs/08b_distributed.ipynb #ccc94473
 _LOADER_ARGS = 'num_workers','collate_fn','pin_memory','timeout','worker_init_fn','multiprocessing_context','generator','prefetch_factor','persistent_workers'
 
 class _CutBatches:
@@ -46,13 +46,20 @@ class _CutBatches:
     def __iter__(self):
         for batch in self.dl: yield tuple(_share(part, self.rank, self.world_size) for part in batch)
 
+class _NoEmptyShares:
+    "A loader whose sampler put one item in the place of an empty share; takes it out again"
+    def __init__(self, dl, indices): self.dl,self.indices = dl,indices
+    def __iter__(self):
+        for i,batch in enumerate(self.dl): yield batch if self.indices.sizes[i] else tuple(part[:0] for part in batch)
+
 def _shared_loader(dl, rank, world_size):
     "A loader as `dl`, that gives only the share of this process"
     if not isinstance(dl, DataLoader): return _CutBatches(dl, rank, world_size)
     kept = {name: getattr(dl, name) for name in _LOADER_ARGS}
     if isinstance(dl.sampler, BatchIndices): return type(dl)(dl.dataset, sampler=_SharedIndices(dl.sampler, rank, world_size), batch_size=None, **kept)
     if dl.batch_sampler is None: return _CutBatches(dl, rank, world_size)
-    return DataLoader(dl.dataset, batch_sampler=_SharedIndices(dl.batch_sampler, rank, world_size), **kept)
+    indices = _SharedIndices(dl.batch_sampler, rank, world_size)
+    return _NoEmptyShares(DataLoader(dl.dataset, batch_sampler=indices, **kept), indices)
 
 # %% ../nbs/08b_distributed.ipynb #956466c7
 def _gathered(mine):
