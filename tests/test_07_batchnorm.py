@@ -304,7 +304,7 @@ def test_batches_of_two():
             run.fit(1, learn)
             found[norm.__name__] = stats.history[-1]['valid_accuracy']
         assert found['BatchNorm2d']<0.5 and found['RunningBatchNorm']>0.93     # 4,000 of an epoch's 25,000 steps
-    if not os.environ.get('MINIFASTAI_QUICK'): check()       # the quick form of the notebook leaves it out
+    if 'PYTEST_CURRENT_TEST' in os.environ: check()       # in the notebook the cells above trained more than that
 
 
 def test_equal_to_pytorch_on_random_shapes():
@@ -561,7 +561,7 @@ def test_one_epoch_three_seeds():
             init_cnn(model)
             return get_runner(model, data, lr=1., cbs=[ParamScheduler('lr', combine_scheds([0.3,0.7], cos_1cycle_anneal(0.2, 1., 0.02)))])
         assert min(one_epoch(make_learner, [0,1,2], printer=lambda line: None)['accuracies'])>=0.975
-    if not os.environ.get('MINIFASTAI_QUICK'): check()       # the quick form of the notebook leaves it out
+    if 'PYTEST_CURRENT_TEST' in os.environ: check()       # in the notebook the three were trained above
 
 
 def test_solution_debiased():
