@@ -178,7 +178,7 @@ def get_runner(
     lr:float=0.6,                # learning rate
     cbs=None,                    # callbacks; None: recorder, table of loss and accuracy, progress bar
     opt_func:Callable=None,      # opt_func(parameters, lr=lr); None: torch.optim.SGD
-    loss_func:Callable=F.cross_entropy,
+    loss_func:Callable=F.cross_entropy, # loss_func(pred, yb) gives a scalar
     channels_last:bool=False,    # keep pictures pixel by pixel in memory, not channel by channel? Often faster
     compile:bool=False,          # compile the model with torch.compile? Faster after a first batch that takes tens of seconds
 ) -> tuple[Learner,Runner]:
