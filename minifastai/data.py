@@ -200,7 +200,7 @@ class DataBunch:
     "A training loader, a validation loader, and the number of classes"
     def __init__(self,
         train_dl,   # gives batches (xb, yb) to train on
-        valid_dl,   # the same to validate on
+        valid_dl,   # the same to validate on; None: no validation
         c:int=None, # number of classes
     ): self.train_dl,self.valid_dl,self.c = train_dl,valid_dl,c
     @property
@@ -211,7 +211,7 @@ class DataBunch:
     def valid_ds(self):
         "What the validation loader takes its items from"
         return self.valid_dl.dataset
-    def __repr__(self) -> str: return f'DataBunch: {len(self.train_dl)} batches to train, {len(self.valid_dl)} to validate, c={self.c}'
+    def __repr__(self) -> str: return f'DataBunch: {len(self.train_dl)} batches to train, {0 if self.valid_dl is None else len(self.valid_dl)} to validate, c={self.c}'
 
 def get_databunch(
     bs:int=512,         # batch size; validation takes 2*bs

@@ -208,6 +208,7 @@ def test_databunch():
     with tempfile.TemporaryDirectory() as tmp:
         tiny = get_databunch(5, tiny_mnist(tmp))
         assert next(iter(tiny.train_dl))[0].shape==(5, 1, 4, 4) and tiny.c==3
+    assert '0 to validate' in repr(DataBunch([1, 2], None))
 
 
 def test_solution_balanced_batches():
