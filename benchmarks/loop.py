@@ -18,26 +18,26 @@ def bare(n):
     "The loop by hand, over batches cut by hand"
     learn = learner(n)
     x,y,model,opt = learn.data.train_ds.x,learn.data.train_ds.y,learn.model,learn.opt
-    start = time.perf_counter()
+    start = time.process_time()
     order = torch.randperm(len(x))
     for i in range(0, len(x), 2):
         idx = order[i:i+2]
         loss = F.cross_entropy(model(x[idx]), y[idx])
         loss.backward(); opt.step(); opt.zero_grad()
-    return (time.perf_counter()-start)/n
+    return (time.process_time()-start)/n
 
 def with_runner(cbs, n):
     learn,run = learner(n),Runner(cbs())
-    start = time.perf_counter()
+    start = time.process_time()
     run.fit(1, learn)
-    return (time.perf_counter()-start)/n
+    return (time.process_time()-start)/n
 
 def batches(make, n):
     "Batches alone, no training"
     source = make(learner(n).data.train_ds)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in source: pass
-    return (time.perf_counter()-start)/n
+    return (time.process_time()-start)/n
 
 def by_hand(ds):
     order = torch.randperm(len(ds))
@@ -55,7 +55,7 @@ def main():
     args = arguments(__doc__).parse_args()
     torch.set_num_threads(1)
     n,rounds = (300, 5) if args.quick else (1000, 25)
-    print(f'\n## The loop\n\nA batch of two through one linear layer, {n} batches, {rounds} rounds in turns, one thread, {versions()}. First column of times: the tenth percentile, which the bars are for.')
+    print(f'\n## The loop\n\nA batch of two through one linear layer, {n} batches, {rounds} rounds in turns, processor time, one thread, {versions()}. First column of times: the tenth percentile, which the bars are for.')
     late = report('Training', take_turns({name: partial(func, n) for name,func in LOOP.items()}, rounds), 'µs a batch', 1e6, BARS)
     late += report('Batches alone', take_turns({name: partial(func, n) for name,func in LOADER.items()}, rounds), 'µs a batch', 1e6, BARS)
     if not args.quick:

@@ -1,18 +1,13 @@
-"""How fast our norms are, forward plus backward, beside PyTorch's and beside the 2019 formulation.
-
-Each candidate is timed in turn within one round, and every round gives one ratio to PyTorch's eager layer, so that a machine that slows
-down in between slows all of them. Printed: the median ratio first, its spread (first to third quartile), then milliseconds.
-
-    python benchmarks/norms.py [--quick] [--threads 1 2]
-"""
-import argparse,statistics,time
+"""Our norms, forward plus backward, beside PyTorch's and beside the formulations of 2019; the bars are for one thread"""
+import time
 import torch
 from torch import nn
+from common import arguments,finish,report,versions
 from minifastai.norms import BatchNorm,RunningBatchNorm
 
 SHAPES = (512,8,14,14),(512,32,4,4),(64,64,32,32)
 # The most times nn.BatchNorm2d's time that each may take, with one thread.
-BARS = {'BatchNorm': 2.5, 'BatchNorm, compiled': 0.85, 'RunningBatchNorm': 3.0, 'RunningBatchNorm, compiled': 1.0}
+BARS = {'BatchNorm': (2.5, 'ratio'), 'BatchNorm, compiled': (0.85, 'ratio'), 'RunningBatchNorm': (3.0, 'ratio'), 'RunningBatchNorm, compiled': (1.0, 'ratio')}
 
 class BatchNorm2019(nn.Module):
     "The usual hand-written batch norm of 2019: `mean` and `var` over the batch, without gradient, and the formula as it stands"
@@ -70,49 +65,31 @@ def step(layer, x, dy):
     layer(x).backward(dy)
 
 def measure(layers, shape, rounds, inner):
-    "Milliseconds of every candidate in every round"
+    "Seconds of every candidate in every round"
     torch.manual_seed(0)
     x,dy = torch.randn(shape, requires_grad=True),torch.randn(shape)
     for layer in layers.values():
         for _ in range(3): step(layer, x, dy)
     times = {name: [] for name in layers}
-    for _ in range(rounds):
-        for name,layer in layers.items():
+    for i in range(rounds):
+        for name in list(layers) if i%2==0 else list(layers)[::-1]:
             start = time.perf_counter()
-            for _ in range(inner): step(layer, x, dy)
-            times[name].append((time.perf_counter()-start)/inner*1e3)
+            for _ in range(inner): step(layers[name], x, dy)
+            times[name].append((time.perf_counter()-start)/inner)
     return times
 
-def table(shape, threads, times):
-    print(f'\n{shape}, {threads} thread{"s"*(threads>1)}, float32, forward + backward, {len(times["BatchNorm"])} rounds')
-    print(f'{"":28}{"ratio":>7}{"quartiles":>14}{"ms":>9}   bar for one thread')
-    results = {}
-    for name,ms in times.items():
-        ratios = [mine/theirs for mine,theirs in zip(ms, times['nn.BatchNorm2d'])]
-        low,mid,high = statistics.quantiles(ratios, n=4)
-        results[name] = mid
-        bar = BARS.get(name)
-        verdict = '' if bar is None else f'   at most {bar}' if threads>1 else f'   at most {bar}: {"met" if mid<=bar else "MISSED"}'
-        print(f'{name:28}{mid:7.2f}{f"{low:.2f}-{high:.2f}":>14}{statistics.median(ms):9.2f}{verdict}')
-    return results
-
-def run(quick=False, threads=(1,2)):
-    "Print the tables; gives {(shape, threads, name): ratio}"
-    found,before = {},torch.get_num_threads()
-    print(f'norms, PyTorch {torch.__version__}; ratios to eager nn.BatchNorm2d in the same run')
-    try:
-        for count in threads:
-            torch.set_num_threads(count)
-            for shape in SHAPES[:2] if quick else SHAPES:
-                torch._dynamo.reset()
-                times = measure(candidates(shape[1], compiled=True), shape, 7 if quick else 15, 2 if quick else 4)
-                found.update({(shape, count, name): ratio for name,ratio in table(shape, count, times).items()})
-    finally: torch.set_num_threads(before)
-    return found
-
-if __name__=='__main__':
-    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--quick', action='store_true', help='two shapes, fewer rounds')
-    parser.add_argument('--threads', type=int, nargs='+', default=[1,2])
+def main():
+    parser = arguments(__doc__)
+    parser.add_argument('--threads', type=int, nargs='+', default=[1, 2])
     args = parser.parse_args()
-    run(args.quick, args.threads)
+    late,rounds,inner = [],*((7, 2) if args.quick else (25, 4))
+    print(f'\n## The norms\n\nForward plus backward, float32, {rounds} rounds in turns, by the clock, {versions()}. Ratios to eager nn.BatchNorm2d.')
+    for threads in args.threads[:1] if args.quick else args.threads:
+        torch.set_num_threads(threads)
+        for shape in SHAPES[:1] if args.quick else SHAPES:
+            torch._dynamo.reset()
+            times = measure(candidates(shape[1], compiled=True), shape, rounds, inner)
+            late += report(f'{shape}, {threads} thread{"s"*(threads>1)}', times, 'ms', 1e3, BARS if threads==1 else (), more=False, digits=2)
+    finish(late, args.quick)
+
+if __name__=='__main__': main()

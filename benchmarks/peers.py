@@ -13,7 +13,7 @@ class Stamped:
     def __iter__(self):
         self.stamps = []
         for batch in self.dl:
-            self.stamps.append(time.perf_counter())
+            self.stamps.append(time.process_time())
             yield batch
     @property
     def seconds_a_batch(self): return (self.stamps[-1]-self.stamps[1])/(len(self.stamps)-2)
