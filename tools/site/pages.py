@@ -58,7 +58,7 @@ class Lesson:
     def heading(self, match):
         level,inside = int(match[1]),re.sub(r'<a class="anchor-link".*?</a>', '', match[3])
         text = html.unescape(re.sub('<[^>]+>', '', inside)).strip()
-        base = anchor = text.replace(' ', '-')                    # as Jupyter makes it, so that links work there and here
+        anchor = re.sub(r'["\\<>]', '', text).replace(' ', '-')     # as Jupyter makes it, so that links work there and here, but for what the theme's script cannot look up
         while anchor in self.taken: anchor += '-'
         self.taken.add(anchor)
         self.headings.append((level, anchor, text))
