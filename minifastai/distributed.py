@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['DistributedCallback']
 
-# %% ../nbs/08b_distributed.ipynb #96da88da
+# %% ../nbs/08b_distributed.ipynb #f03f8948
 import atexit,os
 from datetime import timedelta
 import torch,torch.distributed as dist
 from torch import Tensor,nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
+from .checkpoint import CheckpointCallback
 from .cnn import BatchTransformXCallback,CudaCallback
 from .data import BatchIndices,DataBunch
 from .foundations import noop
@@ -129,8 +130,8 @@ class _VotingLoader:
     @property
     def dataset(self): return self.dl.dataset
 
-# %% ../nbs/08b_distributed.ipynb #b93f28cd
-_NEVER_CANCEL = TrainEvalCallback,AvgStatsCallback,Recorder,ProgressCallback,ParamScheduler,CudaCallback,BatchTransformXCallback
+# %% ../nbs/08b_distributed.ipynb #aabc4fc3
+_NEVER_CANCEL = TrainEvalCallback,AvgStatsCallback,Recorder,ProgressCallback,ParamScheduler,CudaCallback,BatchTransformXCallback,CheckpointCallback
 
 def _watched(run, own):
     "The events at which a callback could cancel, `own` left aside"

@@ -188,6 +188,40 @@ def test_a_lost_process_ends_the_run(tmp_path, how):
     assert code!=0 and 'went on' not in out
     if how=='fail': assert 'a bug in process 1' in err
 
+RESUME = '''
+import os,sys,torch
+from minifastai.activations import get_learn_run
+from minifastai.checkpoint import CheckpointCallback
+from minifastai.data import DataBunch,Dataset,get_dls
+from minifastai.distributed import DistributedCallback
+from minifastai.norms import RunningBatchNorm
+from minifastai.runner import Callback,Recorder
+class Stop(Callback):
+    _order = 2000
+    def after_batch(self):
+        if self.run.in_train and self.run.n_iter==int(sys.argv[2]): os._exit(3)
+path = sys.argv[1]
+torch.manual_seed(5 if os.path.exists(path) else 0)
+generator = torch.Generator().manual_seed(1)
+ds = Dataset(torch.randn(83, 1, 12, 12, generator=generator), torch.arange(83)%10)
+together = DistributedCallback(sync_norms=True, timeout=20)
+learn,run = get_learn_run([4, 8], DataBunch(*get_dls(ds, ds, 20), 10), lr=0.1, norm=RunningBatchNorm, norm_first=True, opt_func=lambda params, lr: torch.optim.SGD(params, lr, momentum=0.9),
+                          cbs=[together, Recorder, CheckpointCallback(path, resume=True, every=3), Stop])
+run.fit(2, learn)
+torch.save((learn.model.state_dict(), run.recorder.losses), f'{path}.{together.rank}')
+'''
+
+def test_a_training_on_two_processes_is_resumed_bit_for_bit(tmp_path):
+    (tmp_path/'resume.py').write_text(RESUME)
+    for path,stop,wanted in (('undisturbed', 0, 0), ('stopped', 8, 1), ('stopped', 0, 0)):
+        code,_,err,_ = torchrun('resume.py', path, stop, cwd=tmp_path)
+        assert code==wanted, err
+    undisturbed = torch.load(tmp_path/'undisturbed.0')
+    for rank in range(2):
+        state,losses = torch.load(tmp_path/f'stopped.{rank}')
+        assert losses==undisturbed[1] and len(losses)==10
+        assert all(torch.equal(value, undisturbed[0][name]) for name,value in state.items())
+
 def test_the_command_runs_unchanged(tmp_path):
     data = tmp_path/'data'
     data.mkdir()
