@@ -71,7 +71,7 @@ def lab(tmp_path_factory):
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         port = s.getsockname()[1]
-    env = {**os.environ, 'MINIFASTAI_QUICK': '1', 'OMP_NUM_THREADS': '1', 'PYDEVD_DISABLE_FILE_VALIDATION': '1', 'JUPYTERLAB_SETTINGS_DIR': str(home/'settings'), 'JUPYTERLAB_WORKSPACES_DIR': str(home/'workspaces'),
+    env = {**{k: v for k,v in os.environ.items() if k!='MPLBACKEND'}, 'MINIFASTAI_QUICK': '1', 'OMP_NUM_THREADS': '1', 'PYDEVD_DISABLE_FILE_VALIDATION': '1', 'JUPYTERLAB_SETTINGS_DIR': str(home/'settings'), 'JUPYTERLAB_WORKSPACES_DIR': str(home/'workspaces'),
            'JUPYTER_CONFIG_DIR': str(home/'config'), 'JUPYTER_DATA_DIR': str(home/'data'), 'JUPYTER_RUNTIME_DIR': str(home/'runtime'), 'IPYTHONDIR': str(home/'ipython')}
     options = [f'--ServerApp.root_dir={folder}', '--ServerApp.ip=127.0.0.1', f'--ServerApp.port={port}', '--ServerApp.port_retries=0', '--ServerApp.open_browser=False', '--ServerApp.allow_root=True', '--IdentityProvider.token=lessons',
                '--LabApp.expose_app_in_browser=True', '--LabApp.extension_manager=readonly', '--LabApp.news_url=', '--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate']
@@ -120,6 +120,7 @@ class Lab:
         self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
         self.page.wait_for_function('''() => panel.content.widgets.every(c => c.model.type!=='code' || !c.model.sharedModel.getSource().trim() || c.model.executionCount!==null && c.model.executionState!=='running')
             || panel.content.widgets.some(c => c.model.type==='code' && c.model.outputs.toJSON().some(o => o.output_type==='error'))''', timeout=SLOW)
+        self.idle()
         assert not self.errors()
     def cell(self, i): return self.page.locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell').nth(i)
     def shot(self, name): self.page.screenshot(path=SHOTS/f'lab-{name}.png')
@@ -149,10 +150,12 @@ def test_every_lesson_opens_and_renders(jupyter):
         jupyter.shot(f'open-{name}')
         jupyter.close()
 
+PICTURES = sum('image/png' in output.get('data', {}) for cell in read('index')['cells'] for output in cell.get('outputs', ()))
+
 def test_index_from_the_first_to_the_last_cell(jupyter):
     jupyter.open('run_index')
     jupyter.run_all()
-    assert jupyter.page.locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output img').count()>=6
+    jupyter.page.wait_for_function('n => panel.content.node.querySelectorAll(".jp-OutputArea-output img").length>=n', arg=PICTURES)
 
 def test_05a_from_the_first_to_the_last_cell_and_its_button(jupyter):
     jupyter.open('run_05a_foundations')

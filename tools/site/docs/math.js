@@ -1,7 +1,7 @@
 // MathJax is fetched only by pages that have equations, and from this site.
 window.MathJax = {
   tex: {inlineMath: [["$", "$"], ["\\(", "\\)"]], processEscapes: true},
-  options: {ignoreHtmlClass: "md-.*|jp-.*", processHtmlClass: "prose", enableMenu: false},
+  options: {ignoreHtmlClass: "md-header|md-nav|md-search|highlight|output", processHtmlClass: "prose", enableMenu: false},
   svg: {fontCache: "global"},
 };
 document.addEventListener("DOMContentLoaded", () => {
