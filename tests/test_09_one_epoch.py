@@ -30,6 +30,10 @@ def train_reference(seed, ds, bs=256, lr=0.01):
         F.cross_entropy(model(xb), yb).backward()
         opt.step(); cycle.step(); opt.zero_grad()
     return model,time.process_time()-began
+def centre(x, size):
+    "The middle `size` by `size` pixels"
+    edge = (x.shape[-1]-size)//2
+    return x[...,edge:edge+size,edge:edge+size]
 def strided_model(nfs, strides=(2,2,2), size=24, norm=BatchNorm, act=nn.ReLU, pool=False):
     "Convolutions, 5x5 and then 3x3, for pictures of `size` by `size`, and a linear layer; norm before the activation. `pool`: the maximum of each channel before the linear layer"
     sizes,side,convs = [1,*nfs],size,[]
@@ -156,6 +160,18 @@ def test_swapping_the_norms_changes_nothing():
     torch.testing.assert_close(ours.eval()(dots), theirs.eval()(dots), rtol=1e-4, atol=1e-4)
 
 
+def test_clock_runs_while_training():
+    'Lesson 09_one_epoch, "3. A ruler", cell test-clock-runs-while-training'
+    clock,batch = ClockCallback(),[(torch.randn(8,25),torch.zeros(8).long())]
+    model = nn.Linear(25, 2)
+    learn,run = Learner(model, torch.optim.SGD(model.parameters(), lr=0.1), F.cross_entropy, DataBunch(batch*5, batch, 2)),Runner(clock)
+    run.fit(1, learn)
+    taken = clock.seconds
+    assert taken>0 and run.clock is clock
+    run.get_preds(learn)
+    assert clock.seconds==taken       # predictions do not count
+
+
 def test_label_smoothing_by_hand():
     'Lesson 09_one_epoch, "4. To the fast recipe", cell test-label-smoothing-by-hand'
     torch.manual_seed(0)
@@ -164,6 +180,21 @@ def test_label_smoothing_by_hand():
         targets = torch.full((50,10), eps/10)
         targets[torch.arange(50),yb] += 1-eps
         torch.testing.assert_close(-(targets*logits.log_softmax(1)).sum(1).mean(), F.cross_entropy(logits, yb, label_smoothing=eps))
+
+
+@pytest.mark.slow
+def test_fast_recipe_with_one_seed():
+    'Lesson 09_one_epoch, "4. To the fast recipe", cell test-fast-recipe-with-one-seed'
+    from minifastai.data import get_databunch
+    def check():
+        data = get_databunch(96, drop_last=True)
+        def make_learner():
+            model = swap_norm(strided_model((16,48,96)), nn.BatchNorm2d).to(memory_format=torch.channels_last)
+            cycle = ParamScheduler('lr', combine_scheds([0.3,0.7], cos_1cycle_anneal(0.003, 0.015, 0.000015)))
+            return get_runner(model, data, lr=0.015, cbs=[ClockCallback(), cycle, BatchTransformXCallback(partial(centre, size=24))],
+                              opt_func=partial(torch.optim.AdamW, betas=(0.9,0.99)), loss_func=partial(F.cross_entropy, label_smoothing=0.1))
+        assert one_epoch(make_learner, [0], lambda line: None)['mean']>=0.985
+    if not os.environ.get('MINIFASTAI_QUICK'): check()       # the quick form of the notebook leaves it out
 
 
 def test_shift_moves_each_picture_by_itself():
