@@ -184,7 +184,7 @@ def test_uniform_and_normal_have_one_variance_and_other_tails():
 def test_one_cycle_reaches_98_percent_for_each_of_three_seeds():
     'Lesson 06c_activations, "One cycle, eight epochs", cell test-one-cycle-reaches-98-percent-for-each-of'
     if not os.environ.get('MINIFASTAI_QUICK'):
-        for seed in (0, 1, 2): assert one_cycle_training(seed)[1].avg_stats.history[-1]['valid_accuracy']>=0.98
+        for seed in (0, 1, 2): assert one_cycle_training(seed, 8)[1].avg_stats.history[-1]['valid_accuracy']>=0.98
 
 
 @pytest.mark.slow
