@@ -76,7 +76,7 @@ def main():
     names = [BARE, OURS] if args.quick else [BARE, OURS, OPTIONS, 'ignite', 'skorch', 'Lightning', 'fastai']
     rounds,found = 1 if args.quick else 3,{name: [] for name in names}
     print(f'\n## The epoch\n\nThe CNN of lesson 06a, [8, 16, 32, 64] filters with nn.BatchNorm2d, MNIST (50,000 and 10,000 images), batches of 512, one thread, {rounds} round{"s"*(rounds>1)} in turns, each run a process of its own.')
-    steady = take_turns({name: (lambda name=name: measured(name, 1 if args.quick else 2, found)) for name in names}, rounds)
+    steady = take_turns({name: (lambda name=name: measured(name, 1, found)) for name in names}, rounds)
     late = report('An epoch, start-up excluded: processor time', steady, 'seconds', 1, {OURS: (1.03, 'ratio'), OPTIONS: (0.70, 'ratio')}, digits=2)
     report('Start-up and the first epoch: imports, data, compilation; by the clock', {name: [f['first'] for f in found[name]] for name in names}, 'seconds', 1, digits=2)
     late += report('Peak memory of the process', {name: [f['peak'] for f in found[name]] for name in names}, 'MiB', 1, {OURS: (50, 'more')}, digits=0)

@@ -82,7 +82,7 @@ def main():
     parser = arguments(__doc__)
     parser.add_argument('--threads', type=int, nargs='+', default=[1, 2])
     args = parser.parse_args()
-    late,rounds,inner = [],*((7, 2) if args.quick else (25, 4))
+    late,rounds,inner = [],*((7, 2) if args.quick else (15, 3))
     print(f'\n## The norms\n\nForward plus backward, float32, {rounds} rounds in turns, by the clock, {versions()}. Ratios to eager nn.BatchNorm2d.')
     for threads in args.threads[:1] if args.quick else args.threads:
         torch.set_num_threads(threads)
