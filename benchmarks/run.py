@@ -4,7 +4,7 @@ from pathlib import Path
 from common import arguments
 
 HERE = Path(__file__).resolve().parent
-SECTIONS = 'loop', 'epoch', 'norms', 'hooks', 'growth'
+SECTIONS = 'loop', 'hooks', 'growth', 'norms', 'epoch'
 PACKAGES = 'torch', 'minifastai', 'fastai', 'lightning', 'pytorch-ignite', 'skorch', 'pyperf'
 
 def machine():
@@ -32,6 +32,15 @@ def section(name, quick, folder):
         lines.append(line)
     return ''.join(lines),process.wait()
 
+def write(texts, minutes):
+    missing = SECTIONS[len(texts):]
+    head = (f'# Measured side by side\n\nWritten by `make bench` on {datetime.date.today()}, in {minutes:.0f} minutes. Machine: {machine()}. {versions()}.' +
+            (f' **Broken off before: {", ".join(missing)}.**' if missing else '') +
+            '\n\nThe candidates of one table take turns in one run. Ratios and the first column of numbers compare tenth percentiles (with fewer than ten rounds: the best), since other programs on the machine '
+            'only ever add time; the median and the middle half of the rounds show how much they did. One thread unless a table says otherwise: small operations on two threads vary a great deal. '
+            'Raw numbers are left in `build/bench` as JSON for `pyperf`.\n')
+    (HERE/'results.md').write_text(head+''.join(texts), encoding='utf-8')
+
 def main():
     args = arguments(__doc__).parse_args()
     start,texts,failed = time.time(),[],[]
@@ -44,14 +53,8 @@ def main():
             text,code = section(name, args.quick, '')
         texts.append(text)
         if code: failed.append(name)
-    minutes = (time.time()-start)/60
-    if not args.quick:
-        head = (f'# Measured side by side\n\nWritten by `make bench` on {datetime.date.today()}, in {minutes:.0f} minutes. Machine: {machine()}. {versions()}.\n\n'
-                'The candidates of one table take turns in one run. Ratios and the first column of numbers compare tenth percentiles (with fewer than ten rounds: the best), since other programs on the machine '
-                'only ever add time; the median and the middle half of the rounds show how much they did. One thread unless a table says otherwise: small operations on two threads vary a great deal. '
-                'Raw numbers are left in `build/bench` as JSON for `pyperf`.\n')
-        (HERE/'results.md').write_text(head+''.join(texts), encoding='utf-8')
-        print(f'\nwritten: benchmarks/results.md, after {minutes:.1f} minutes')
+        if not args.quick: write(texts, (time.time()-start)/60)           # after each, so that a run that is broken off leaves what it has
+    if not args.quick: print(f'\nwritten: benchmarks/results.md, after {(time.time()-start)/60:.1f} minutes')
     if failed: sys.exit(f'failed: {", ".join(failed)}')
 
 if __name__=='__main__': main()
