@@ -1,4 +1,4 @@
-"Run all benchmarks, one process each, and write benchmarks/results.md: `make bench`, or `make bench-quick` for a minute that writes nothing"
+"Run all benchmarks, one process each, and write benchmarks/results.md: `make bench`; `make bench-quick` is short and writes nothing"
 import datetime,importlib.metadata,importlib.util,os,platform,subprocess,sys,tempfile,time
 from pathlib import Path
 from common import arguments
