@@ -157,7 +157,8 @@ class _LayerStats:
             self.means.append(x.mean())
             self.stds.append(x.std(correction=min(1, x.numel()-1)))
             self.hists.append(_histogram(x, self.bins, *self.hist_range))
-            self.near_zero.append(_near(x, 0.) if self._near is None else self._near)
+            near = _near(x, 0.) if self._near is None else self._near
+            self.near_zero.append(near+0*self.means[-1])     # nan is nowhere: where there is one, no share is given
             self.sizes.append(x.numel())
             self._near = None
         self.seen += module.training or not self.training_only

@@ -34,6 +34,19 @@ def small_data(n=48, bs=8):
 def n_hooks(model):
     "How many hooks hang on the model and on everything in it"
     return sum(len(getattr(m, kind)) for m in model.modules() for kind in ('_forward_hooks', '_backward_hooks', '_forward_pre_hooks', '_backward_pre_hooks'))
+def sizes_at_start(seeds, init=None):
+    "Mean and standard deviation of four layers' outputs, before any training, for one batch of MNIST, averaged over so many draws of the weights"
+    torch.manual_seed(0)
+    mnist = get_databunch(512)
+    images,_ = next(iter(mnist.train_dl))
+    found = []
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        net,x = get_cnn_model(mnist, [8, 16, 32, 32]),images
+        if init is not None:
+            for layer in net[:4]: init(layer[0])
+        with torch.no_grad(): found.append([((x := layer(x)).mean(), x.std()) for layer in net[:4]])
+    return torch.tensor(found).mean(0).unbind(1)
 def crashes(means, factor=3):
     "How often the values fall to a third of what they had reached, and have to climb again"
     count,high,low,falling = 0,means[0],means[0],False
@@ -99,19 +112,10 @@ def test_dead_filter_has_no_gradient():
 
 def test_default_initialisation_shrinks():
     'Lesson 06b_hooks, "2. The first ten batches", cell test-default-initialisation-shrinks'
-    mnist = get_databunch(512)
-    torch.manual_seed(0)
-    images,_ = next(iter(mnist.train_dl))
-    all_stds,all_means = [],[]
-    for seed in range(5):
-        torch.manual_seed(seed)
-        net,x = get_cnn_model(mnist, [8, 16, 32, 32]),images
-        with torch.no_grad(): outs = [x := layer(x) for layer in net[:4]]
-        all_means.append([out.mean() for out in outs]); all_stds.append([out.std() for out in outs])
-    all_means,all_stds = torch.tensor(all_means).mean(0),torch.tensor(all_stds).mean(0)
-    assert abs(images.std()-1)<0.05 and 0.28<all_stds[0]<0.42                        # "about 0.35"
-    assert (all_stds[1:]<0.6*all_stds[:-1]).all() and all_stds[3]<0.05                   # each smaller than the one before, the last nearly nothing
-    assert (all_means>0).all() and all_means.max()<0.25 and all_means[3]<0.05
+    start_means,start_stds = sizes_at_start(5)
+    assert 0.28<start_stds[0]<0.42                                                   # "about 0.35"
+    assert (start_stds[1:]<0.6*start_stds[:-1]).all() and start_stds[3]<0.05         # each smaller than the one before, the last nearly nothing
+    assert (start_means>0).all() and start_means.max()<0.25 and start_means[3]<0.05
 
 
 def test_hooks_see_what_we_saw_by_hand():
@@ -282,20 +286,10 @@ def test_backward_hooks_see_gradients():
 
 def test_kaiming_keeps_the_size():
     'Lesson 06b_hooks, "5. Starting at the right size", cell test-kaiming-keeps-the-size'
-    mnist = get_databunch(512)
-    torch.manual_seed(0)
-    images,_ = next(iter(mnist.train_dl))
-    all_means,all_stds = [],[]
-    for seed in range(10):
-        torch.manual_seed(seed)
-        net,x = get_cnn_model(mnist, [8, 16, 32, 32]),images
-        for layer in net[:4]:
-            nn.init.kaiming_normal_(layer[0].weight); nn.init.zeros_(layer[0].bias)
-        with torch.no_grad(): outs = [x := layer(x) for layer in net[:4]]
-        all_means.append([out.mean() for out in outs]); all_stds.append([out.std() for out in outs])
-    all_means,all_stds = torch.tensor(all_means).mean(0),torch.tensor(all_stds).mean(0)
-    assert abs(all_means[0]-0.5)<0.12 and abs(all_stds[0]-1)<0.2                     # "near 0.5, near 1"
-    assert (all_means>0.3).all() and (all_stds>0.5).all()                            # and no layer gets nothing
+    def kaiming_layer(conv): nn.init.kaiming_normal_(conv.weight); nn.init.zeros_(conv.bias)
+    start_means,start_stds = sizes_at_start(10, kaiming_layer)
+    assert abs(start_means[0]-0.5)<0.12 and abs(start_stds[0]-1)<0.2                 # "near 0.5, near 1"
+    assert (start_means>0.3).all() and (start_stds>0.5).all()                        # and no layer gets nothing
     wide = torch.randn(2000, 400) @ (torch.randn(400, 400)*math.sqrt(2/400))
     assert abs(wide.relu().mean()-1/math.sqrt(math.pi))<0.02 and abs(wide.relu().std()-math.sqrt(1-1/math.pi))<0.02
 
@@ -473,7 +467,7 @@ def test_statistics_say_what_is_wrong():
     with ActivationStats(odd) as found:
         odd(torch.ones(1, 2)); odd(torch.full((4, 2), math.nan))
         odd.bfloat16()(torch.ones(4, 2, dtype=torch.bfloat16))
-    assert found.hists[1][0].sum()==3 and found.hists[1][1].sum()==0 and found.means[1][1].isnan() and found.near_zero[1][1]==0 and found.means[1][2].dtype==torch.float32
+    assert found.hists[1][0].sum()==3 and found.hists[1][1].sum()==0 and found.means[1][1].isnan() and found.near_zero[1][1].isnan() and found.means[1][2].dtype==torch.float32
 
 
 def test_plots_have_what_they_need():
