@@ -26,16 +26,10 @@ def _links(page):
     "Links to notebooks become links to their pages"
     return re.sub(r'(href=")([\w-]+)\.ipynb((?:#[^"]*)?")', r'\1\2.html\3', page)
 
-def _sentence(source):
-    "The first sentence of a Markdown cell, as plain text: what its author says about the picture above it"
-    text = re.sub(r'\[([^]]*)\]\([^)]*\)', r'\1', source.strip().split('\n\n')[0].replace('\n', ' '))
-    if not text or text[0] in '#|<>-': return ''
-    return re.sub(r'[`*$]', '', re.split(r'(?<=[.:])\s', text)[0])
-
-def _title_of(source):
-    "What the code of a plot calls it"
-    found = re.search(r"title=f?[\"']([^\"']+)", source) or re.search(r"set_title\(f?[\"']([^\"']+)", source)
-    return found[1] if found else ''
+def alt_text(source):
+    "What a picture shows, for those who do not see it: the cell says so in a directive, as for Quarto"
+    found = re.search(r'^#\|\s*fig-alt:\s*(.+)', source, re.M)
+    return found[1].strip() if found else ''
 
 class Lesson:
     "One notebook as HTML, its headings, and its pictures"
@@ -45,10 +39,9 @@ class Lesson:
         cells = json.loads(path.read_text(encoding='utf-8'))['cells']
         self.title = re.match(r'# (.+)', ''.join(cells[0]['source']))[1].replace('`', '')
         parts = []
-        for i,cell in enumerate(cells):
+        for cell in cells:
             source = ''.join(cell['source'])
-            after = ''.join(cells[i+1]['source']) if i+1<len(cells) and cells[i+1]['cell_type']=='markdown' else ''
-            parts.append(self.prose(source) if cell['cell_type']=='markdown' else self.code(source, cell['outputs'], _sentence(after) or _title_of(source)))
+            parts.append(self.prose(source) if cell['cell_type']=='markdown' else self.code(source, cell['outputs'], alt_text(source)))
         self.html = '\n'.join(parts)
 
     def prose(self, source):
@@ -68,6 +61,7 @@ class Lesson:
         from pygments import highlight
         from pygments.formatters import HtmlFormatter
         from pygments.lexers import PythonLexer
+        source = re.sub(r'^#\|\s*fig-alt:.*\n', '', source, flags=re.M)      # the picture has it
         code = highlight(source, PythonLexer(), HtmlFormatter(cssclass='highlight', wrapcode=True))
         shown = ''.join(self.output(output, alt) for output in outputs)
         return code + (f'<div class="output" tabindex="0">{shown}</div>' if shown else '')
@@ -77,7 +71,7 @@ class Lesson:
         if output['output_type']=='stream': return f'<pre>{ansi2html("".join(output["text"]))}</pre>'
         if output['output_type']=='error': return f'<pre>{ansi2html(chr(10).join(output["traceback"]))}</pre>'
         data = {kind: ''.join(value) if isinstance(value, list) else value for kind,value in output['data'].items()}
-        if 'image/png' in data: return self.picture(data['image/png'], output.get('metadata', {}).get('image/png', {}).get('alt') or alt)
+        if 'image/png' in data: return self.picture(data['image/png'], alt)
         if 'image/svg+xml' in data: return data['image/svg+xml']
         if 'application/vnd.jupyter.widget-view+json' in data:
             # what tools/lessons.py kept of the widget; a progress bar that was closed has left nothing
@@ -95,7 +89,7 @@ class Lesson:
     def picture(self, encoded, alt):
         name = self.keep(encoded)
         width,height = struct.unpack('>II', self.pictures[name][16:24])
-        return f'<img src="{name}" width="{width}" height="{height}" loading="lazy" alt="{html.escape(alt or "a plot, drawn by the code above")}">'
+        return f'<img src="{name}" width="{width}" height="{height}" loading="lazy" alt="{html.escape(alt)}">'
 
 # ---- API ----
 
