@@ -25,6 +25,12 @@ def pytest_deselected(items):
         kind = 'e2e' if item.get_closest_marker('e2e') else 'slow' if item.get_closest_marker('slow') else 'other'
         _left_out[kind] = _left_out.get(kind, 0)+1
 
+def pytest_sessionfinish(session):
+    if hasattr(session.config, 'workeroutput'): session.config.workeroutput['left_out'] = _left_out      # one of several processes (pytest -n 2): the first one reports
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error): _left_out.update(getattr(node, 'workeroutput', {}).get('left_out', {}))
+
 def pytest_terminal_summary(terminalreporter):
     if n := _left_out.get('slow'): terminalreporter.write_line(f'left out: {n} slow tests; `make test-all` runs them')
     if n := _left_out.get('e2e'): terminalreporter.write_line(f'left out: {n} end-to-end tests; `make e2e` runs them')

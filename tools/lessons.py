@@ -1,5 +1,6 @@
 "Execute the lessons from top to bottom in fresh kernels: `python tools/lessons.py [--full] [--write] [NAME ...]`"
 import argparse,os,re,sys,time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 NBS = Path(__file__).resolve().parent.parent/'nbs'
@@ -35,6 +36,7 @@ def main():
     parser.add_argument('names', nargs='*', help='notebooks to run, such as 05b_data; all by default')
     parser.add_argument('--full', action='store_true', help='all seeds and epochs, as in the committed outputs; the quick form by default')
     parser.add_argument('--write', action='store_true', help='write the outputs into the notebooks')
+    parser.add_argument('--jobs', type=int, help='so many notebooks at a time, each in a kernel of its own; by default one in the full form, whose timings should not be disturbed, and one for each core, but at most four, in the quick form')
     parser.add_argument('--timeout', type=int, default=1800, help='seconds one cell may take')
     args = parser.parse_args()
     if args.full: os.environ.pop('MINIFASTAI_QUICK', None)
@@ -44,7 +46,9 @@ def main():
     paths = [NBS/f'{Path(name).stem}.ipynb' for name in args.names] or sorted(p for p in NBS.glob('*.ipynb') if p.name[0] not in '._')
     if missing := [p.name for p in paths if not p.exists()]: parser.error(f'no such notebook in nbs/: {", ".join(missing)}')
     start = time.perf_counter()
-    failed = [p.stem for p in paths if not run_notebook(p, args.write, args.timeout)]
+    with ThreadPoolExecutor(args.jobs or (1 if args.full else min(os.cpu_count() or 1, 4))) as pool:
+        ran = list(pool.map(lambda p: run_notebook(p, args.write, args.timeout), paths))
+    failed = [p.stem for p,ok in zip(paths, ran) if not ok]
     print(f'{"all":20} {time.perf_counter()-start:6.1f} s, {len(paths)-len(failed)} of {len(paths)} notebooks ran' + (f'; failed: {", ".join(failed)}' if failed else ''))
     return 1 if failed else 0
 

@@ -9,7 +9,7 @@ SETTINGS = {
     'apputils-extension/notification': {'fetchNews': 'false', 'checkForUpdates': False, 'doNotDisturbMode': True},
     'notebook-extension/tracker': {'windowingMode': 'none', 'kernelShutdown': True},        # every cell is in the page; closing a notebook ends its kernel
     'docmanager-extension/plugin': {'autosave': False}}
-SLOW = 240_000     # milliseconds; for what trains, on a busy machine
+SLOW = 600_000     # milliseconds; for what trains, on a slow and busy machine
 
 @functools.cache
 def read(name): return json.loads((ROOT/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8'))
