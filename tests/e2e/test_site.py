@@ -1,5 +1,5 @@
 "The site as a reader meets it: built once, then every page opened in Chromium, wide and narrow, light and dark."
-import json,os,subprocess,sys,threading,time
+import json,os,subprocess,sys,threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler,ThreadingHTTPServer
 from urllib.parse import unquote,urldefrag,urljoin
@@ -17,10 +17,8 @@ def site(tmp_path_factory):
     "The address of the site, built into a folder of its own"
     folder = tmp_path_factory.mktemp('site')
     env = {**os.environ, 'NO_MKDOCS_2_WARNING': '1'}
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, '-m', 'mkdocs', 'build', '--quiet', '--strict', '-f', 'tools/site/mkdocs.yml', '-d', str(folder)], cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode==0, done.stdout+done.stderr
-    assert time.perf_counter()-start<120, 'the site must be built in two minutes'
     server = ThreadingHTTPServer(('127.0.0.1', 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f'http://127.0.0.1:{server.server_port}/'
