@@ -7,7 +7,7 @@ __all__ = ['BatchNorm', 'GroupNorm', 'LayerNorm', 'InstanceNorm', 'RunningBatchN
 
 # %% ../nbs/07_batchnorm.ipynb #7d1e6eea
 import inspect,statistics,time
-from typing import Callable
+from collections.abc import Callable,Sequence
 import torch
 from torch import nn
 from .runner import Learner,Runner,accuracy
@@ -115,7 +115,7 @@ class BatchNorm(_Norm):
         self.register_buffer('means', torch.zeros(nf))
         self.register_buffer('vars', torch.ones(nf))
 
-    def forward(self, x):
+    def forward(self, x:torch.Tensor) -> torch.Tensor:
         self._check(x)
         if not self.training or not x.numel(): return _normalize_by_given(x, self.mults, self.adds, self.means, self.vars, self.eps)
         size = x.numel()//self.nf
@@ -130,7 +130,7 @@ class BatchNorm(_Norm):
 class GroupNorm(_Norm):
     """Each picture's groups of channels by their own mean and variance. Equal to `nn.GroupNorm`
 
-    x: (N, C, H, W). ValueError for another shape, and for a single picture with one value in a group. Wu and He 2018, https://arxiv.org/abs/1803.08494"""
+    x: (N, C, H, W). ValueError for another shape, and for a single picture with one value in a group (with several such pictures every output is `adds`, as in PyTorch). Wu and He 2018, https://arxiv.org/abs/1803.08494"""
     def __init__(self,
         num_groups:int,  # must divide `nf`
         nf:int,          # channels
@@ -140,9 +140,9 @@ class GroupNorm(_Norm):
         if num_groups<1 or nf%num_groups: raise ValueError(f'GroupNorm({num_groups}, {nf}): {nf} channels do not fall into num_groups={num_groups} equal groups. Choose a number that divides {nf}')
         self.num_groups = num_groups
 
-    def forward(self, x):
+    def forward(self, x:torch.Tensor) -> torch.Tensor:
         self._check(x)
-        if x.numel()==self.num_groups: self._refuse(x, 'that is one value per channel and group, and one value has no variance. Use fewer groups or a larger map')
+        if x.numel()==self.num_groups: self._refuse(x, 'that is one value per picture and group, and one value has no variance. Use fewer groups or a larger map')
         shape = 1,self.num_groups,-1,1,1
         y = _normalize_by_own(x.unflatten(1, (self.num_groups, -1)), self.mults.view(shape), self.adds.view(shape), (2,3,4), self.eps)[0]
         return y.flatten(1, 2)
@@ -168,7 +168,7 @@ class InstanceNorm(_Norm):
         eps:float=1e-5,  # added to the variance
     ): super().__init__(nf, eps)
 
-    def forward(self, x):
+    def forward(self, x:torch.Tensor) -> torch.Tensor:
         self._check(x)
         if x.shape[2]*x.shape[3]==1: self._refuse(x, 'that is one value per channel and picture, and one value has no variance. Use fewer strides, so that the map is larger here, or a norm that also looks at other channels or pictures')
         return _normalize_by_own(x, self.mults.view(1,-1,1,1), self.adds.view(1,-1,1,1), (2,3), self.eps)[0]
@@ -200,7 +200,7 @@ class RunningBatchNorm(_Norm):
         "The running variance of each channel; 1 before the first batch"
         return torch.where(self.count>0, self.squares/self.count - (self.sums/self.count)**2, 1.)
 
-    def forward(self, x):
+    def forward(self, x:torch.Tensor) -> torch.Tensor:
         self._check(x)
         if not self.training or not x.numel(): return _normalize_by_given(x, self.mults, self.adds, self.means, self.vars, self.eps)
         m = 1 - (1-self.mom)/max(len(x)-1, 1)**0.5
@@ -226,7 +226,7 @@ class RunningBatchNorm(_Norm):
         means:torch.Tensor,     # a mean for each channel
         variances:torch.Tensor, # a variance for each channel
         count:float=1.,         # for how many values they stand; with 1, the first batch in training all but replaces them
-    ):
+    ) -> None:
         "Begin with known statistics, those of a trained batch norm, say"
         with torch.no_grad(): self._remember(shift=means, sums=0*means, squares=count*variances, count=torch.tensor(float(count)))
 
@@ -279,7 +279,8 @@ def swap_norm(
     """The model with each norm layer, ours or PyTorch's for pictures, replaced
 
     Kept where the new layer has them: weights and whether they are trained, running mean and variance, eps and momentum (unless `norm` is a `partial` that sets them), device,
-    dtype, train or eval. A layer in two places stays one layer. A bias that was left out before a batch norm stays left out."""
+    dtype, train or eval. A `RunningBatchNorm` begins with the old mean and variance, which its first batch in training all but replaces: before training with small
+    batches give them weight with `start_from`. A layer in two places stays one layer. A bias that was left out before a batch norm stays left out."""
     done = {}
     def swap(layer):
         if isinstance(layer, _KNOWN):
@@ -292,9 +293,9 @@ def swap_norm(
 
 # %% ../nbs/07_batchnorm.ipynb #467eec52
 def one_epoch(
-    make_learner:Callable,       # make_learner() gives learn, run (as `get_runner` does); called once for each seed
-    seeds:list[int]=range(5),    # PyTorch's random state before each call
-    printer:Callable=print,      # gets a line of text for each seed and one for all; `lambda line: None`: be silent
+    make_learner:Callable,        # make_learner() gives learn, run (as `get_runner` does); called once for each seed
+    seeds:Sequence[int]=range(5), # PyTorch's random state before each call
+    printer:Callable=print,       # gets a line of text for each seed and one for all; `lambda line: None`: be silent
 ) -> dict:
     "Train for one epoch with each seed and measure on the validation set: accuracies, seconds, mean, spread (sample standard deviation)"
     accuracies,seconds = [],[]

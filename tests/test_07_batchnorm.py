@@ -194,7 +194,7 @@ def test_batch_norm_stands_a_high_rate():
             run.fit(1, learn)
             found[name] = stats.history[-1]['valid_accuracy']
         assert found['batch']>0.9>found['none']
-    if not os.environ.get('MINIFASTAI_QUICK'): check()       # the quick form of the notebook leaves it out
+    if 'PYTEST_CURRENT_TEST' in os.environ: check()       # in the notebook the cell above trained more than that
 
 
 def test_each_time_step_has_other_statistics():
@@ -325,7 +325,7 @@ def test_equal_to_pytorch_on_random_shapes():
             ours,theirs = copy.deepcopy((ours,theirs))
             if hasattr(theirs, 'reset_running_stats'): theirs.reset_running_stats()
             for _ in range(2):
-                found = differences(ours, theirs, x, torch.randn_like(x))
+                found = differences(ours, theirs, x, torch.randn_like(x))      # `theirs` gets contiguous data: PyTorch 2.14's instance norm has wrong gradients of weight and bias for one picture in channels-last
                 values = x.double().flatten(2) if isinstance(ours, InstanceNorm) else x.double().transpose(0, 1).flatten(1) if isinstance(ours, BatchNorm) else x.double().reshape(size, ours.num_groups, -1)
                 steep = max(1., (values.var(-1, unbiased=False)+1e-5).rsqrt().max().item()) if train or not isinstance(ours, BatchNorm) else 5.
                 assert found.pop('output')<tol and found.pop('input_grad')<tol*steep*8, (found, steep)    # relative to what the gradient was multiplied by
@@ -473,7 +473,7 @@ def test_wrong_input_is_refused():
     with pytest.raises(ValueError, match='num_groups=3'): GroupNorm(3, 8)
     with pytest.raises(ValueError, match='one value per channel'): BatchNorm(8)(torch.zeros(1,8,1,1))
     with pytest.raises(ValueError, match='one value per channel'): InstanceNorm(8)(torch.zeros(5,8,1,1))
-    with pytest.raises(ValueError, match='one value per channel and group'): GroupNorm(8, 8)(torch.zeros(1,8,1,1))
+    with pytest.raises(ValueError, match='one value per picture and group'): GroupNorm(8, 8)(torch.zeros(1,8,1,1))
     assert BatchNorm(8).eval()(torch.zeros(1,8,1,1)).shape==(1,8,1,1)
     layer = BatchNorm(8)
     layer(torch.zeros(0,8,5,5))
@@ -486,12 +486,13 @@ def test_compiled_without_a_break():
     import logging,os
     logging.getLogger('torch.utils.cpp_extension').setLevel(logging.ERROR)     # "no CUDA runtime" is no news here
     torch.manual_seed(0)
-    for norm in five_norms()[-1:] if os.environ.get('MINIFASTAI_QUICK') else five_norms():
+    brief = 'PYTEST_CURRENT_TEST' not in os.environ      # in the notebook one norm and two sizes; compiling takes long
+    for norm in five_norms()[-1:] if brief else five_norms():
         torch._dynamo.reset()
         torch._dynamo.utils.counters.clear()
         eager,inside = copy.deepcopy(norm),copy.deepcopy(norm)
         compiled = torch.compile(inside, fullgraph=True)
-        for size in (16,8) if os.environ.get('MINIFASTAI_QUICK') else (16,16,8,2,1):
+        for size in (16,8) if brief else (16,16,8,2,1):
             x,dy = torch.randn(size,8,5,5),torch.randn(size,8,5,5)
             a,b = x.clone().requires_grad_(),x.clone().requires_grad_()
             out,expected = compiled(a),eager(b)
@@ -555,11 +556,11 @@ def test_one_epoch_three_seeds():
     from minifastai.data import get_databunch
     from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
     def check():
-        data = get_databunch(64)
+        data = get_databunch(256)
         def make_learner():
             model = get_cnn_model(data, [8,16,32,64,32], act=partial(GeneralRelu, 0.1, 0.4, 6.), norm=RunningBatchNorm)
             init_cnn(model)
-            return get_runner(model, data, lr=1., cbs=[ParamScheduler('lr', combine_scheds([0.3,0.7], cos_1cycle_anneal(0.2, 1., 0.02)))])
+            return get_runner(model, data, lr=1.5, cbs=[ParamScheduler('lr', combine_scheds([0.3,0.7], cos_1cycle_anneal(0.3, 1.5, 0.03)))])
         assert min(one_epoch(make_learner, [0,1,2], printer=lambda line: None)['accuracies'])>=0.975
     if 'PYTEST_CURRENT_TEST' in os.environ: check()       # in the notebook the three were trained above
 
@@ -608,4 +609,4 @@ def test_solution_one_epoch():
             cycle = ParamScheduler('lr', combine_scheds([0.3,0.7], cos_1cycle_anneal(0.002, 0.01, 0.0002)))
             return get_runner(model, data, lr=0.01, opt_func=torch.optim.AdamW, cbs=[cycle], loss_func=partial(nn.functional.cross_entropy, label_smoothing=0.1))
         assert check_one_epoch(one_epoch(best_learner, range(5), lambda line: None))=='right'
-    if 'PYTEST_CURRENT_TEST' in os.environ: check()       # in the notebook the five were trained above
+    if 'PYTEST_CURRENT_TEST' in os.environ: check()       # minutes: not in the notebook
