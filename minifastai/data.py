@@ -7,13 +7,15 @@ __all__ = ['read_idx', 'show_images', 'get_data', 'get_test_data', 'normalize', 
            'get_dls', 'DataBunch', 'get_databunch']
 
 # %% ../nbs/05b_data.ipynb #156d4e75
-import gzip,zlib
-from collections.abc import Iterator
+import gzip,operator,zlib
+from collections.abc import Iterable,Iterator,Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 import numpy as np,torch
 from torch import Tensor
 from torch.utils.data import DataLoader
+if TYPE_CHECKING: from matplotlib.figure import Figure
 
 # %% ../nbs/05b_data.ipynb #05c3c6fb
 def _read_bytes(path):
@@ -31,34 +33,39 @@ def read_idx(
     "The array in an IDX file, read-only, in its own shape, of uint8. Raises ValueError if the file is not whole. Format: http://yann.lecun.com/exdb/mnist/"
     path = Path(path)
     raw = _read_bytes(path)
-    if raw[:3] != b'\0\0\x08' or len(raw) < 4:
+    if raw[:3] != b'\0\0\x08':
         raise ValueError(f'{path} is no IDX file of unsigned bytes: it should begin with the bytes 00 00 08, but begins with {raw[:3].hex(" ") or "nothing"}.')
+    start = 4+4*raw[3] if len(raw)>3 else 4
+    if len(raw) < start: raise ValueError(f'{path} is cut short: its head should have at least {start} bytes, but the whole file has {len(raw)}.')
     if ndim and raw[3] != ndim: raise ValueError(f'{path} should hold an array of {ndim} dimensions, but holds one of {raw[3]}: is it the right file under this name?')
-    start = 4+4*raw[3]
-    if len(raw) < start: raise ValueError(f'{path} is cut short: its head should have {start} bytes, but the file has {len(raw)}.')
     shape = np.frombuffer(raw, '>u4', raw[3], 4).tolist()
     wanted,found = int(np.prod(shape, dtype=np.int64)),len(raw)-start
-    if found != wanted: raise ValueError(f'{path} should hold {wanted:,} bytes for its shape {tuple(shape)}, but holds {found:,}: it is cut short or damaged.')
+    if found != wanted: raise ValueError(f'{path} should hold {wanted:,} bytes after its head, for its shape {tuple(shape)}, but holds {found:,}: it is cut short or damaged.')
     return np.frombuffer(raw, np.uint8, wanted, start).reshape(shape)
 
 # %% ../nbs/05b_data.ipynb #93164117
 def show_images(
-    x:Tensor,           # the pictures: (N, H, W), (N, 1, H, W), (N, 3, H, W), or (N, H*W) for square ones
-    titles=None,        # a text for each picture
-    n_cols:int=10,      # pictures in a row
-    size:float=0.9,     # of one picture, in inches
-    fig=None,           # the figure to draw into; None: a new one
-):
-    "Draw pictures in a grid and return the figure; grey values run from the smallest to the largest of each picture"
+    x:Tensor|np.ndarray, # the pictures: (N, H, W), (N, 1, H, W), (N, 3, H, W), or (N, H*W) for square ones
+    titles:Sequence|Tensor|np.ndarray|None=None, # a text or a number for each picture
+    n_cols:int=10,       # pictures in a row
+    size:float=0.9,      # of one picture, in inches
+    fig:'Figure'=None,   # the figure to draw into; None: a new one
+) -> 'Figure':
+    """Draw pictures in a grid and return the figure; grey values run from the smallest to the largest of each picture.
+
+    Raises ValueError where `x` is no batch of pictures. As the last line of a cell it needs a semicolon, or Jupyter shows the figure twice."""
     import matplotlib.pyplot as plt
-    x = torch.tensor(x).float() if isinstance(x, np.ndarray) else torch.as_tensor(x).detach().cpu().float()
+    if isinstance(x, np.ndarray): x = torch.tensor(x)     # a copy: the arrays of read_idx are read-only, of which PyTorch would warn
+    x = torch.as_tensor(x).detach().cpu().float()
+    if x.ndim not in (2, 3, 4): raise ValueError(f'show_images draws a batch of pictures, (N, H, W) or the like, but this is {tuple(x.shape)}; one picture becomes a batch by x[None]')
     if x.ndim==2:
         side = round(x.shape[1]**0.5)
-        if side*side != x.shape[1]: raise ValueError(f'flat pictures must be square to be drawn, but these have {x.shape[1]} pixels: give them as (N, H, W)')
+        if side*side != x.shape[1]: raise ValueError(f'flat pictures must be square to be drawn, but these have {x.shape[1]} pixels: give them as (N, H, W); one picture (H, W) becomes a batch by x[None]')
         x = x.view(-1, side, side)
     if x.ndim==4: x = x.squeeze(1) if x.shape[1]==1 else x.permute(0, 2, 3, 1)
+    if isinstance(titles, Tensor): titles = titles.tolist()
     n_cols = max(1, min(n_cols, len(x)))
-    n_rows = max(1, -(-len(x)//n_cols))
+    n_rows = max(1, -(-len(x)//n_cols))                   # rounded up
     if fig is None: fig = plt.figure(figsize=(n_cols*size, n_rows*(size+(0.25 if titles is not None else 0))), layout='constrained')
     for i,ax in enumerate(fig.subplots(n_rows, n_cols, squeeze=False).flat):
         ax.axis('off')
@@ -119,13 +126,14 @@ def get_test_data(
 
 # %% ../nbs/05b_data.ipynb #9679736a
 def normalize(
-    x:Tensor, # any shape
-    mean,     # a number, or a tensor that broadcasts to `x`
-    std,      # the same
+    x:Tensor,          # any shape
+    mean:float|Tensor, # a number, or a tensor that broadcasts to `x`
+    std:float|Tensor,  # the same
 ) -> Tensor:
     "(x - mean) / std"
     return (x-mean)/std
 
+# %% ../nbs/05b_data.ipynb #normalize-to
 def normalize_to(
     train:Tensor, # any shape
     valid:Tensor, # any shape
@@ -149,6 +157,13 @@ class Dataset:
     def __repr__(self) -> str: return f'Dataset of {len(self):,}: x {tuple(self.x.shape[1:])} {self.x.dtype}, y {tuple(self.y.shape[1:])} {self.y.dtype}'
 
 # %% ../nbs/05b_data.ipynb #d9366cdd
+def _batch_size(bs):
+    "`bs` as an int of at least 1"
+    try: size = operator.index(bs)      # also of NumPy's and PyTorch's whole numbers
+    except TypeError: size = 0
+    if size<1: raise ValueError(f'the batch size must be a whole number of at least 1, but is {bs!r}')
+    return size
+
 class BatchIndices:
     "A sampler for PyTorch's DataLoader that yields the indices of one batch after another, as int64 tensors (bs,)"
     def __init__(self,
@@ -157,24 +172,23 @@ class BatchIndices:
         shuffle:bool=False,            # in a new random order each time?
         drop_last:bool=False,          # leave out a last batch that is smaller?
         generator:torch.Generator=None # where the order comes from; None: PyTorch's global random state
-    ):
-        if not isinstance(bs, int) or bs<1: raise ValueError(f'the batch size must be a whole number of at least 1, but is {bs!r}')
-        self.n,self.bs,self.shuffle,self.drop_last,self.generator = n,bs,shuffle,drop_last,generator
+    ): self.n,self.bs,self.shuffle,self.drop_last,self.generator = n,_batch_size(bs),shuffle,drop_last,generator
 
-    def __len__(self) -> int: return self.n//self.bs if self.drop_last else -(-self.n//self.bs)
+    def __len__(self) -> int: return self.n//self.bs if self.drop_last else -(-self.n//self.bs)    # rounded up
 
     def __iter__(self) -> Iterator[Tensor]:
         order = torch.randperm(self.n, generator=self.generator) if self.shuffle else torch.arange(self.n)
         for i in range(len(self)): yield order[i*self.bs:(i+1)*self.bs]
 
 # %% ../nbs/05b_data.ipynb #49761c1e
-def _as_is(batch): return batch
+def _as_is(batch): return batch      # for a collate function that has nothing left to stack; not a lambda, since workers may need a copy of it
 
 class _BatchLoader(DataLoader):
     "PyTorch's loader; where workers, pinned memory and a collate function are not asked for, it has nothing to do and steps aside"
     def __iter__(self):
         if self.num_workers or self.pin_memory or self.collate_fn is not _as_is: return super().__iter__()
-        torch.empty((), dtype=torch.int64).random_(generator=self.generator)   # PyTorch's draws a seed for workers first: so both give the same order
+        # PyTorch's loader draws one number, the workers' seed, before the sampler draws its order. Draw it too: the same seed gives the same order with the short cut and without
+        torch.empty((), dtype=torch.int64).random_(generator=self.generator)
         return map(self.dataset.__getitem__, self.sampler)
 
 def _loader(ds, bs, shuffle, drop_last=False, **kwargs):
@@ -183,34 +197,33 @@ def _loader(ds, bs, shuffle, drop_last=False, **kwargs):
     return _BatchLoader(ds, sampler=sampler, batch_size=None, **{'collate_fn': _as_is, **kwargs})
 
 def get_dls(
-    train_ds, # a `Dataset`, whose batches are cut as whole slices, or any other data set that PyTorch's DataLoader takes, item by item
-    valid_ds, # the same
-    bs:int,   # batch size for training; validation takes 2*bs
-    **kwargs, # for PyTorch's DataLoader: num_workers, pin_memory, generator, ...; drop_last concerns training only
+    train_ds:Dataset|torch.utils.data.Dataset|Sequence, # a `Dataset`, whose batches are cut as whole slices, or any other data set that PyTorch's DataLoader takes, item by item
+    valid_ds:Dataset|torch.utils.data.Dataset|Sequence, # the same
+    bs:int,                                             # batch size for training; validation takes 2*bs
+    **kwargs,                                           # for PyTorch's DataLoader: num_workers, pin_memory, generator, ...; drop_last concerns training only
 ) -> tuple[DataLoader,DataLoader]:
     "Two of PyTorch's DataLoaders: train shuffled, valid in order. Each batch is a new tensor, so changing it in place leaves the data set alone"
     if ours := [k for k in ('batch_size', 'shuffle', 'sampler', 'batch_sampler') if k in kwargs]:
         raise ValueError(f'{", ".join(ours)}: get_dls decides this itself (train shuffled, in batches of bs; valid in order). For another order make a torch.utils.data.DataLoader and give it to DataBunch')
-    if not isinstance(bs, int) or bs<1: raise ValueError(f'the batch size must be a whole number of at least 1, but is {bs!r}')
-    drop_last = kwargs.pop('drop_last', False)
+    bs,drop_last = _batch_size(bs),kwargs.pop('drop_last', False)
     return _loader(train_ds, bs, True, drop_last, **kwargs),_loader(valid_ds, 2*bs, False, **kwargs)
 
 # %% ../nbs/05b_data.ipynb #77ac2997
 class DataBunch:
     "A training loader, a validation loader, and the number of classes"
     def __init__(self,
-        train_dl,   # gives batches (xb, yb) to train on
-        valid_dl,   # the same to validate on; None: no validation
-        c:int=None, # number of classes
+        train_dl:Iterable,      # gives batches (xb, yb) to train on
+        valid_dl:Iterable|None, # the same to validate on; None: no validation
+        c:int|None=None,        # number of classes
     ): self.train_dl,self.valid_dl,self.c = train_dl,valid_dl,c
     @property
-    def train_ds(self):
+    def train_ds(self) -> Dataset|torch.utils.data.Dataset|Sequence:
         "What the training loader takes its items from"
         return self.train_dl.dataset
     @property
-    def valid_ds(self):
-        "What the validation loader takes its items from"
-        return self.valid_dl.dataset
+    def valid_ds(self) -> Dataset|torch.utils.data.Dataset|Sequence|None:
+        "What the validation loader takes its items from; None without one"
+        return None if self.valid_dl is None else self.valid_dl.dataset
     def __repr__(self) -> str: return f'DataBunch: {len(self.train_dl)} batches to train, {0 if self.valid_dl is None else len(self.valid_dl)} to validate, c={self.c}'
 
 def get_databunch(

@@ -2,7 +2,7 @@
 import pytest
 
 from minifastai.data import *
-import gzip,hashlib,pickle,re,shutil,tempfile
+import gzip,hashlib,pickle,shutil,tempfile
 from importlib.resources import files
 from pathlib import Path
 import numpy as np,torch
@@ -28,27 +28,29 @@ def tiny_mnist(folder, n=12, size=4, zipped=False):
 def check_balanced(sampler_class):
     "Is sampler_class(y, per_class) a sampler of balanced batches?"
     torch.manual_seed(7)
-    y = torch.tensor([0, 1, 2]*20 + [0]*15)
-    epochs = [list(sampler_class(y, 4)) for _ in range(2)]
-    for batches in epochs:
-        if len(batches)!=5: return f'not yet: 20 of each class in batches of 4 of each should give 5 batches, not {len(batches)}'
+    y = torch.tensor([0, 1, 2]*22 + [0]*15)
+    sampler = sampler_class(y, 4)
+    epochs = [list(sampler) for _ in range(2)]
+    for i,batches in enumerate(epochs, 1):
+        if len(batches)!=5: return f'not yet: the smallest class has 22, so batches of 4 of each should give 5, not {len(batches)} (epoch {i})'
         for batch in batches:
             counts = y[torch.as_tensor(batch)].bincount(minlength=3).tolist()
             if counts!=[4, 4, 4]: return f'not yet: a batch holds {counts} of the three classes, not [4, 4, 4]'
         seen = torch.cat([torch.as_tensor(batch) for batch in batches])
         if len(seen.unique())!=len(seen): return 'not yet: an index came twice in one epoch'
     if all(torch.equal(torch.as_tensor(a).sort().values, torch.as_tensor(b).sort().values) for a,b in zip(*epochs)): return 'not yet: both epochs are the same'
+    if not hasattr(sampler, '__len__') or len(sampler)!=5: return 'not yet: len() of the sampler should be 5, the number of batches'
     return 'right'
 def check_two_means(func):
     "Does func(train, valid) return the mean of valid normalised by train's statistics, and by its own?"
     torch.manual_seed(8)
     train,valid = torch.rand(1000),torch.rand(1000)/2
     answer = func(train, valid)
-    if answer is None or len(answer)!=2: return 'not yet: two numbers are wanted'
+    if not isinstance(answer, (tuple, list)) or len(answer)!=2 or any(torch.as_tensor(a).numel()!=1 for a in answer): return 'not yet: two numbers are wanted'
     by_train,by_itself = (float(a) for a in answer)
     if abs(by_itself)>1e-4: return f'not yet: a set normalised by itself has mean 0, not {by_itself:.3f}'
     wanted = float((valid.mean()-train.mean())/train.std())
-    return 'right' if abs(by_train-wanted)<1e-4 else 'not yet: the first number should use the mean and the standard deviation of train'
+    return 'right' if abs(by_train-wanted)<1e-4 else 'not yet: the first number should be the mean of valid, as it is given, by the mean and the standard deviation of train'
 
 
 def test_the_published_files():
@@ -58,6 +60,15 @@ def test_the_published_files():
     for name,md5 in published.items():
         raw = gzip.decompress((Path(str(files('minifastai')/'mnist'))/f'{name}.gz').read_bytes())
         assert hashlib.md5(raw).hexdigest() == md5, name
+
+
+def test_show_images():
+    'Lesson 05b_data, "Looking at them", cell test-show-images'
+    from matplotlib.figure import Figure
+    fig = show_images(torch.rand(3, 1, 4, 4), torch.tensor([5, 0, 4]), n_cols=2, fig=Figure())
+    assert [ax.get_title() for ax in fig.axes]==['5', '0', '4', ''] and len(fig.axes[2].images)==1 and not fig.axes[3].images
+    assert len(show_images(np.zeros((2, 9), np.uint8), fig=Figure()).axes)==2
+    for x in (torch.rand(784), torch.rand(28, 28), torch.rand(1, 1, 1, 4, 4)): assert 'x[None]' in raised(ValueError, show_images, x)
 
 
 def test_shapes_and_ranges():
@@ -73,9 +84,9 @@ def test_shapes_and_ranges():
 
 def test_every_digit_in_each_set():
     'Lesson 05b_data, "Train, valid, test", cell test-every-digit-in-each-set'
-    for y in (get_data()[1], get_data()[3], get_test_data()[1]):
-        share = y.bincount(minlength=10)/len(y)
-        assert len(share)==10 and share.min()>0.08 and share.max()<0.13
+    shares = [y.bincount(minlength=10)/len(y) for y in (get_data()[1], get_data()[3], get_test_data()[1])]
+    for share in shares: assert len(share)==10 and share.min()>0.08 and share.max()<0.13 and share.argmin()==5
+    assert [share.argmax().item() for share in shares]==[1, 7, 1]
 
 
 def test_bad_files():
@@ -96,6 +107,7 @@ def test_bad_files():
         (broken(lambda f: (f/image_file).unlink()),                       [image_file, 'missing', label_file]),
         (broken(cut(image_file, 100)),                                    [image_file, '192', '84']),
         (broken(cut(image_file, 9)),                                      [image_file, '16 bytes', 'has 9']),
+        (broken(cut(label_file, 3)),                                      [label_file, 'cut short', 'at least 4 bytes', 'has 3']),
         (broken(cut(label_file, 0)),                                      [label_file, '00 00 08', 'nothing']),
         (broken(lambda f: (f/label_file).write_text('<html>404')),        [label_file, '00 00 08', '3c 68 74']),
         (broken(lambda f: shutil.copy(f/label_file, f/image_file)),           [image_file, '3 dimensions', 'one of 1']),
@@ -163,7 +175,8 @@ def test_loader_options():
     ds = Dataset(torch.arange(20.), torch.arange(20))
     assert [len(yb) for _,yb in get_dls(ds, ds, 8, drop_last=True)[0]]==[8, 8]
     assert sum(len(yb) for _,yb in get_dls(ds, ds, 8, drop_last=True)[1])==20
-    for bs in (0, -1, 2.5): assert str(bs) in raised(ValueError, get_dls, ds, ds, bs)
+    for bs in (0, -1, 2.5, '8', None): assert str(bs) in raised(ValueError, get_dls, ds, ds, bs)
+    assert [len(yb) for _,yb in get_dls(ds, ds, np.int64(8))[0]]==[8, 8, 4]
     assert 'shuffle' in raised(ValueError, get_dls, ds, ds, 8, shuffle=False)
     items = [(torch.tensor(float(i)), i) for i in range(20)]          # any other data set: item by item
     xb,yb = next(iter(get_dls(items, items, 8)[1]))
@@ -208,21 +221,37 @@ def test_databunch():
     with tempfile.TemporaryDirectory() as tmp:
         tiny = get_databunch(5, tiny_mnist(tmp))
         assert next(iter(tiny.train_dl))[0].shape==(5, 1, 4, 4) and tiny.c==3
-    assert '0 to validate' in repr(DataBunch([1, 2], None))
+    assert '0 to validate' in repr(DataBunch([1, 2], None)) and DataBunch([1, 2], None).valid_ds is None
 
 
 def test_solution_balanced_batches():
     'Lesson 05b_data, "Exercises", cell test-solution-balanced-batches'
     class BalancedBatches:
         def __init__(self, y, per_class): self.y,self.per_class = y,per_class
+        def __len__(self): return int(self.y.unique(return_counts=True)[1].min())//self.per_class
         def __iter__(self):
             classes = [(self.y==k).nonzero().squeeze(1) for k in self.y.unique()]
             mixed = [idx[torch.randperm(len(idx))].split(self.per_class) for idx in classes]
-            for parts in zip(*mixed):
-                if min(len(p) for p in parts)==self.per_class: yield torch.cat(parts)
+            for _,parts in zip(range(len(self)), zip(*mixed)): yield torch.cat(parts)
     class InOrder(BalancedBatches):
         def __iter__(self): yield from torch.arange(60).split(12)
-    assert check_balanced(BalancedBatches)=='right' and check_balanced(InOrder).startswith('not yet')
+    class DrawnOnce(BalancedBatches):
+        def __init__(self, y, per_class): super().__init__(y, per_class); self.batches = list(super().__iter__())
+        def __iter__(self): return iter(self.batches)
+    class OneMore(BalancedBatches):
+        def __len__(self): return super().__len__()+1
+    class NoLength:
+        def __init__(self, y, per_class): self.inner = BalancedBatches(y, per_class)
+        def __iter__(self): return iter(self.inner)
+    class OnlyOnce(NoLength):
+        def __init__(self, y, per_class): super().__init__(y, per_class); self.once = iter(self.inner)
+        def __iter__(self): return self.once
+    assert check_balanced(BalancedBatches)=='right'
+    for wrong,word in [(InOrder, 'same'), (DrawnOnce, 'same'), (OneMore, 'not 6 (epoch 1)'), (NoLength, 'len()'), (OnlyOnce, 'not 0 (epoch 2)')]:
+        assert (message := check_balanced(wrong)).startswith('not yet') and word in message, (wrong, message)
+    y = torch.arange(31)%3
+    loader = torch.utils.data.DataLoader(Dataset(y, y), sampler=BalancedBatches(y, 4), batch_size=None)
+    assert len(loader)==2 and [yb.bincount().tolist() for _,yb in loader]==[[4, 4, 4]]*2
 
 
 def test_solution_two_means():
@@ -231,4 +260,8 @@ def test_solution_two_means():
         by_train,by_itself = normalize_to(train, valid)[1],normalize_to(valid, valid)[1]
         return by_train.mean(),by_itself.mean()
     assert check_two_means(two_means)=='right'
-    assert check_two_means(lambda train,valid: (train.mean(), 0.)).startswith('not yet')
+    for wrong in (lambda train,valid: (train.mean(), 0.), lambda train,valid: 0.5, lambda train,valid: (valid, valid), lambda train,valid: two_means(train, valid/2)):
+        assert check_two_means(wrong).startswith('not yet')
+    raw_train,_,raw_valid,_ = get_data()
+    by_train,by_itself = two_means(raw_train, raw_valid/2)
+    assert abs(by_train+0.22)<0.01 and abs(by_itself)<1e-3
