@@ -282,7 +282,7 @@ class DistributedCallback(_Voter):
         shared = [None if dl is None else _VotingLoader(dl, self) for dl in (data.train_dl, data.valid_dl)]
         self.run.data = DataBunch(*shared, getattr(data, 'c', None))
 
-    def start(self):
+    def start(self) -> None:
         "Agree on what is to be done, and wrap the model; all other callbacks have begun"
         self.vote()
         run = self.run

@@ -11,8 +11,10 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass,field
 from pathlib import Path
+from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
+if TYPE_CHECKING: from ipywidgets import HBox   # for a type hint alone
 
 # %% ../nbs/05c_entropy.ipynb #5488a550
 def softmax(
@@ -223,7 +225,7 @@ def bars_html(
 def entropy_widget(
     activations:Sequence[float]=(3,2,-2,4,-1), # where the sliders start, between -10 and 10
     names:Sequence[str]=CLASSES,               # the classes
-): # an `ipywidgets.HBox`: the controls, the bars
+) -> 'HBox': # the controls, the bars
     "Sliders for the activations, live bars for softmax and sigmoid, buttons that shift all activations at once"
     import ipywidgets as widgets
     bars = widgets.HTML(bars_html(activations, names))
