@@ -9,9 +9,13 @@ __all__ = ['Hook', 'ListContainer', 'Hooks', 'ActivationStats', 'hist_svg', 'sta
 import html,math,weakref
 from collections.abc import Callable,Iterable,Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 import torch,torch.nn.functional as F
 from torch import nn
 from .runner import _axis
+if TYPE_CHECKING:
+    from ipywidgets import VBox
+    from matplotlib.axes import Axes
 
 # %% ../nbs/06b_hooks.ipynb #2ec360e5
 class _WeakCall:
@@ -25,8 +29,8 @@ class _WeakCall:
 class Hook:
     """Calls f(hook, module, input, output) after every forward pass of a module; what `f` returns, if not None, replaces the output.
 
-    It is removed by `remove`, at the end of a `with`, and when nobody keeps it any more: the module holds it weakly, so `Hook(m, f)` alone is gone at once.
-    With `forward=False`, `f` gets the gradients of the inputs and of the outputs instead, in the backward pass; layers that change their input in place cannot follow then."""
+    It is removed by `remove`, at the end of a `with`, and when nobody keeps it any more: the module holds it weakly, so `Hook(m, f)` alone is gone at once (in a notebook, what a cell ends with is kept in `Out`).
+    With `forward=False`, `f` gets the gradients of the inputs and of the outputs instead, in the backward pass, and what it returns, if not None, replaces the gradients of the inputs; layers that change their input in place cannot follow then."""
     _handle = None   # `remove` works also where the constructor failed
     def __init__(self,
         m:nn.Module,        # the module to watch
@@ -37,7 +41,7 @@ class Hook:
         self.f = f
         self._handle = (m.register_forward_hook if forward else m.register_full_backward_hook)(_WeakCall(self))
 
-    def remove(self):
+    def remove(self) -> None:
         "Take the hook off its module; any number of times"
         handle,self._handle = self._handle,None
         if handle is not None: handle.remove()
@@ -99,7 +103,7 @@ class Hooks(ListContainer):
         for m in ms: _check_hook(m, f)    # all of them, before the first is hooked
         super().__init__(Hook(m, f, forward) for m in ms)
 
-    def remove(self):
+    def remove(self) -> None:
         "Take all of them off their modules; any number of times"
         for hook in self: hook.remove()
     def __enter__(self): return self
@@ -203,36 +207,38 @@ class _Plots:
                 for i,layer in enumerate(self.layers) if (values := getattr(layer, name)[:n]) and (n_seen := len(values))}
 
     def _plot(self, name, title, ylabel, ax, first):
+        from matplotlib import colormaps
         series = self._series(name, first)
-        ax = _axis(ax, title + (f', first {first} batches' if first else ''), 'batch', ylabel)
-        for i,(batches,values) in series.items():
-            ax.plot(batches, values, lw=1.2, label=f'layer {i}', marker='.' if len(batches)<=20 else None)
+        ax = _axis(ax, f'{ylabel.capitalize()}, first {first} batches' if first else title, 'batch', ylabel)
+        for k,(i,(batches,values)) in enumerate(series.items()):
+            ax.plot(batches, values, lw=1.2, label=f'layer {i}', marker='.' if len(batches)<=20 else None, color=colormaps['plasma'](0.85*k/max(len(series)-1, 1)))
         ax.legend(fontsize='small')
         return ax
 
-    def plot_means(self, ax=None,
+    def plot_means(self, ax:'Axes'=None,
         first:int=None, # only so many batches from the start
-    ):
+    ) -> 'Axes':
         "Draw the means of all layers against the batch; returns the axis"
         return self._plot('means', 'Mean of the activations', 'mean', ax, first)
 
-    def plot_stds(self, ax=None,
+    def plot_stds(self, ax:'Axes'=None,
         first:int=None, # only so many batches from the start
-    ):
+    ) -> 'Axes':
         "Draw the standard deviations of all layers against the batch; returns the axis"
         return self._plot('stds', 'Standard deviation of the activations', 'standard deviation', ax, first)
 
-    def plot_near_zero(self, ax=None,
+    def plot_near_zero(self, ax:'Axes'=None,
         first:int=None, # only so many batches from the start
-    ):
+    ) -> 'Axes':
         "Draw the share of activations near zero against the batch; returns the axis"
         ax = self._plot('near_zero', 'Activations near zero', 'share within 0.05', ax, first)
         ax.set_ylim(-0.02, 1.02)
         return ax
 
-    def plot_hists(self, axs=None,
-        first:int=None, # only so many batches from the start
-    ):
+    def plot_hists(self,
+        axs:'Iterable[Axes]'=None, # one for each layer that has recorded; None: a new figure
+        first:int=None,            # only so many batches from the start
+    ) -> 'list[Axes]':
         "Draw the histograms of each layer as a picture: a column for each batch, a row for each bin, the colour log(1 + count); returns the axes, one for each layer"
         series = self._series('hists', first)
         axs = _grid(len(series)) if axs is None else list(getattr(axs, 'flat', axs))
@@ -267,19 +273,19 @@ class ActivationStats(_Plots):
             act,at_zero = _activation(m)
             self.hooks.items += [Hook(act, partial(layer.see_activation, at_zero)), Hook(m, layer.see_output)]
 
-    def remove(self):
+    def remove(self) -> None:
         "Stop recording; the statistics stay. Any number of times"
         for hook in self.hooks: hook.remove()
     def __enter__(self): return self
     def __exit__(self, *exception): self.remove()
-    def __repr__(self) -> str: return f'ActivationStats: {len(self.layers)} layers, {max(len(layer.sizes) for layer in self.layers):,} batches' + (f', every {self.every}th' if self.every>1 else '')
+    def __repr__(self) -> str: return f'ActivationStats: {len(self.layers)} layers, {max(len(layer.sizes) for layer in self.layers):,} batches' + (f', one in {self.every}' if self.every>1 else '')
 
 # %% ../nbs/06b_hooks.ipynb #e7bce062
 def hist_svg(
-    counts,                # of the bins, all of the same width
-    hist_range:tuple,      # lower edge of the first and upper edge of the last bin
+    counts:Iterable[float], # of the bins, all of the same width
+    hist_range:tuple,       # lower edge of the first and upper edge of the last bin
     title:str='',
-    log:bool=True,         # heights log(1 + count) instead of count
+    log:bool=True,          # heights log(1 + count) instead of count
 ) -> str: # an SVG picture
     "A histogram as a picture, made of text alone"
     counts = [float(count) for count in counts]
@@ -289,7 +295,7 @@ def hist_svg(
                    for i,(h,count) in enumerate(zip(heights, counts)))
     ticks = ''.join(f'<text x="{20+600*k/4:.0f}" y="208" text-anchor="middle">{low+(high-low)*k/4:g}</text>' for k in range(5))
     scale = f'bars: {"log(1 + count)" if log else "count"}, the highest is {max(counts):,.0f}'
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 230" width="640" height="230" font-family="sans-serif" font-size="12"><rect width="640" height="230" fill="white"/>'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 230" width="640" height="230" font-family="sans-serif" font-size="12" role="img" aria-label="{html.escape(title) or "histogram"}"><rect width="640" height="230" fill="white"/>'
             f'<text x="20" y="16">{html.escape(title)}</text><text x="20" y="32" fill="#666">{scale}</text><g fill="#1f77b4">{bars}</g><path d="M20 190H620" stroke="black"/>{ticks}<text x="320" y="224" text-anchor="middle">activation</text></svg>')
 
 # %% ../nbs/06b_hooks.ipynb #263ea5a8
@@ -305,7 +311,7 @@ def stats_svg(
 
 def hist_widget(
     stats:ActivationStats, # has recorded something
-): # an `ipywidgets.VBox`: the controls, the picture
+) -> 'VBox': # the controls, the picture
     "Choose a layer, slide through the batches, see its histogram"
     import ipywidgets as widgets
     recorded = list(stats._series('hists'))
