@@ -3,11 +3,32 @@ import pytest
 
 from minifastai.all import *
 import torch,torch.nn as nn
+def check_most_confused(most_confused):
+    "Does `most_confused(preds, targs)` give the most frequent mistake: what it is, and what was predicted?"
+    targs = torch.tensor([4, 4, 4, 9, 9, 7, 7, 7, 7])
+    preds = nn.functional.one_hot(torch.tensor([9, 9, 4, 4, 9, 7, 7, 7, 7]), 10).float()
+    try: found = tuple(int(n) for n in most_confused(preds, targs))
+    except (TypeError, ValueError): found = ()
+    if len(found)!=2: return 'not yet: two numbers are wanted, what it is and what was predicted'
+    if found[0]==found[1]: return 'not yet: that is no mistake'
+    return 'right' if found==(4, 9) else f'not yet: {found[0]} taken for {found[1]} is not the most frequent mistake of this example'
+
+
+def test_solution_most_confused():
+    'Lesson index, "For the exported tests", cell test-solution-most-confused'
+    def solution(preds, targs):
+        guesses = preds.argmax(1)
+        pairs = torch.stack([targs, guesses], 1)[guesses!=targs]
+        kinds,counts = pairs.unique(dim=0, return_counts=True)
+        return kinds[counts.argmax()].tolist()
+    assert check_most_confused(solution)=='right'
+    all_pairs = lambda preds,targs: torch.stack([targs, preds.argmax(1)], 1).mode(0).values.tolist()      # counts what is right too
+    for wrong in (all_pairs, lambda preds,targs: solution(preds, targs)[::-1], lambda preds,targs: (0, 0), lambda preds,targs: 4): assert check_most_confused(wrong).startswith('not yet')
 
 
 @pytest.mark.slow
 def test_index_learns_something():
-    'Lesson index, "What it got wrong", cell test-index-learns-something'
+    'Lesson index, "For the exported tests", cell test-index-learns-something'
     torch.manual_seed(42)
     digits = get_databunch(bs=256)
     first_learn,first_run = get_runner(get_cnn_model(digits, [8, 16, 32, 64], norm=BatchNorm, norm_first=True), digits,
