@@ -632,6 +632,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'minifastai.runner._axis': ('runner.html#_axis', 'minifastai/runner.py'),
                                    'minifastai.runner._check_spelling': ('runner.html#_check_spelling', 'minifastai/runner.py'),
                                    'minifastai.runner._gravity': ('runner.html#_gravity', 'minifastai/runner.py'),
+                                   'minifastai.runner._is_right': ('runner.html#_is_right', 'minifastai/runner.py'),
                                    'minifastai.runner._make_callback': ('runner.html#_make_callback', 'minifastai/runner.py'),
                                    'minifastai.runner._snake': ('runner.html#_snake', 'minifastai/runner.py'),
                                    'minifastai.runner._write': ('runner.html#_write', 'minifastai/runner.py'),

@@ -9,11 +9,14 @@ __all__ = ['EVENTS', 'RUNNER_ATTRS', 'Learner', 'Callback', 'CancelBatchExceptio
 
 # %% ../nbs/05d_runner.ipynb #c4e5935e
 import re,time,warnings
-from collections.abc import Callable
+from collections.abc import Callable,Iterable,Sequence
 from difflib import get_close_matches
 from functools import partial
+from typing import TYPE_CHECKING,SupportsIndex
 import torch
 from torch import Tensor
+from .data import DataBunch
+if TYPE_CHECKING: from matplotlib.axes import Axes
 
 # %% ../nbs/05d_runner.ipynb #9cd7704d
 class Learner:
@@ -22,8 +25,12 @@ class Learner:
         model:torch.nn.Module,       # what is trained
         opt:torch.optim.Optimizer,   # holds the parameters of `model`
         loss_func:Callable,          # loss_func(pred, yb) gives a tensor of one number
-        data,                        # has train_dl and valid_dl, as a `DataBunch` has
-    ): self.model,self.opt,self.loss_func,self.data = model,opt,loss_func,data
+        data:DataBunch,              # has train_dl and valid_dl
+    ):
+        self.model,self.opt,self.loss_func,self.data = model,opt,loss_func,data
+        held,own = {id(p) for group in opt.param_groups for p in group['params']},{id(p) for p in model.parameters()}
+        if own and not held & own:
+            warnings.warn(f'{type(opt).__name__} holds not one parameter of this {type(model).__name__}, so nothing will be learned. Make the optimizer from model.parameters().', stacklevel=2)
     def __repr__(self) -> str:
         n = sum(p.numel() for p in self.model.parameters())
         return f'Learner: {type(self.model).__name__} with {n:,} parameters, {type(self.opt).__name__}, {self.data!r}'
@@ -44,13 +51,15 @@ class Callback:
     _order = 0   # callbacks with a lower number are called first
     run = None   # the `Runner`, once there is one
 
-    def set_runner(self, run): self.run = run
+    def set_runner(self,
+        run:'Runner', # to read from; a callback belongs to one runner at a time
+    ) -> None: self.run = run
     def state_dict(self) -> dict:
         "What should survive when the training is saved and goes on elsewhere: plain data and tensors; nothing unless overridden"
         return {}
     def load_state_dict(self,
         state:dict, # what `state_dict` gave
-    ):
+    ) -> None:
         "Take up a saved state; called after `begin_fit`"
         if state: raise NotImplementedError(f'{type(self).__name__} has a state_dict of its own, so it needs a load_state_dict too')
 
@@ -81,12 +90,16 @@ class Callback:
     def __getstate__(self): return {k: v for k,v in self.__dict__.items() if k!='run'}   # a copy belongs to no runner
 
 # %% ../nbs/05d_runner.ipynb #d1d3d800
-class CancelBatchException(Exception): "Raise it to leave out the rest of this batch"
-class CancelEpochException(Exception): "Raise it to leave out the rest of this pass over the training or the validation data"
+class CancelBatchException(Exception): "Raise it to leave out the rest of this batch. In `after_backward` its gradients stay, and are added to those of the next batch"
+class CancelEpochException(Exception): "Raise it to leave out the rest of this pass over the training or the validation data; what comes after the pass still comes"
 class CancelTrainException(Exception): "Raise it to end the training"
 
 # %% ../nbs/05d_runner.ipynb #d6fa70ea
-def _cancels(e): return isinstance(e, (CancelBatchException, CancelEpochException, CancelTrainException))
+_CANCELLATIONS = CancelBatchException,CancelEpochException,CancelTrainException
+
+def _gravity(e):
+    "How much an exception ends: 0 a batch, 1 a pass, 2 the training, 3 everything"
+    return next((i for i,kind in enumerate(_CANCELLATIONS) if isinstance(e, kind)), 3)
 
 class _Events:
     "Hands events to callbacks: who handles which event is resolved once"
@@ -117,13 +130,11 @@ class _Events:
             try: handler()
             except BaseException as e:
                 self._note(e, cb, event)
-                if worst is None or _cancels(worst) and (not _cancels(e) or _LEVELS[type(e)]>_LEVELS[type(worst)]): worst = e
-                elif not _cancels(worst): worst.add_note(f'after that, {e.raised_in} raised {e!r}')
+                if worst is None or _gravity(e)>_gravity(worst): worst = e
+                elif _gravity(worst)==3: worst.add_note(f'after that, {e.raised_in} raised {e!r}')
         try:
             if worst is not passing: raise worst
         finally: del worst,passing   # an exception that is kept in a variable of its own traceback is never freed
-
-_LEVELS = {CancelBatchException: 0, CancelEpochException: 1, CancelTrainException: 2}
 
 def _check_spelling(cb):
     "Warn about methods that look like an event but are none"
@@ -152,56 +163,9 @@ class TrainEvalCallback(Callback):
         self.run.in_train = False
         self.run.model.eval()
 
-# %% ../nbs/05d_runner.ipynb #53972176
-def _as_list(o): return [] if o is None else list(o) if isinstance(o, (list, tuple)) else [o]
-
-def _make_callback(o):
-    cb = o if isinstance(o, Callback) else o() if callable(o) else o
-    if not isinstance(cb, Callback): raise TypeError(f'a callback, or a class or function that makes one, is wanted, but {o!r} gives {type(cb).__name__}. Derive it from Callback.')
-    return cb
-
-class Runner(_Events):
-    """The training loop: `fit` trains a `Learner` and tells callbacks what happens.
-
-    Attributes, for callbacks to read and change: learn, model, opt, loss_func, data; xb, yb, pred, loss of this batch; epoch of epochs;
-    iters, the batches of this pass; n_iter, the training batches so far; n_epochs, the same in epochs (1.5: half of the second); in_train.
-    For a training that goes on where another one stopped, `begin_fit` may set first_epoch, and fast_forward: a function that gets the first
-    training pass's iterator before its first batch, to skip batches that are done."""
-    def __init__(self,
-        cbs=None,      # callbacks, or classes and functions that make one; a single one needs no list
-        cb_funcs=None, # classes and functions that make a callback
-    ):
-        made = [_make_callback(o) for o in _as_list(cbs)+_as_list(cb_funcs)]
-        if not any(isinstance(cb, TrainEvalCallback) for cb in made): made.insert(0, TrainEvalCallback())
-        for attr in RUNNER_ATTRS: setattr(self, attr, None)
-        self._fitting,self.first_epoch,self.fast_forward = False,0,None
-        for cb in made:
-            _check_spelling(cb)
-            name,i = cb.name,2
-            if hasattr(type(self), name) or name in (*RUNNER_ATTRS, 'cbs'): raise ValueError(f'the runner has a {name!r} of its own: give the class {type(cb).__name__} another name')
-            while name in vars(self): name,i = f'{cb.name}_{i}',i+1   # two schedulers: param_scheduler, param_scheduler_2
-            setattr(self, name, cb)
-            cb.set_runner(self)
-        super().__init__(sorted(made, key=lambda cb: cb._order))
-
-    def fit(self,
-        epochs:int,    # passes over the training data
-        learn:Learner, # what is trained
-    ):
-        "Train. Exceptions other than the three cancellations pass through after `after_fit`, with a note that says where they come from"
-        if not isinstance(epochs, int) or epochs<0: raise ValueError(f'epochs must be a whole number of at least 0, but is {epochs!r}')
-        with _Prepared(self, learn, epochs):
-            learn.opt.zero_grad()   # gradients that somebody left behind are not ours
-            try:
-                try:
-                    self('begin_fit')
-                    for self.epoch in range(self.first_epoch, epochs): self._one_epoch()
-                except CancelTrainException: self('after_cancel_train')
-            except BaseException as e:
-                self._close('after_fit', e)
-                raise
-            self._close('after_fit')
-
+# %% ../nbs/05d_runner.ipynb #the-loop
+class _Loop(_Events):
+    "The loop by hand, cut where an exception is caught"
     def _one_epoch(self):
         self._one_pass('begin_epoch', self.data.train_dl, self._steps)
         if self.data.valid_dl is not None:
@@ -213,11 +177,12 @@ class Runner(_Events):
         try:
             self(event)
             batches = iter(dl)
-            if self.fast_forward and self.in_train: skip,self.fast_forward = self.fast_forward,None; skip(batches)
+            if self.fast_forward and self.in_train: self._skip_done(batches)
             for self.xb,self.yb in batches: self._one_batch(steps)
         except CancelEpochException: self('after_cancel_epoch')
 
     def _one_batch(self, steps):
+        self.pred = self.loss = None
         try:
             try: steps()
             except CancelBatchException: self('after_cancel_batch')
@@ -234,13 +199,73 @@ class Runner(_Events):
         self.loss.backward()
         self('after_backward')
         self.opt.step()
-        self('after_step')
-        self.opt.zero_grad()
+        try: self('after_step')
+        finally: self.opt.zero_grad()
+
+    def _predict(self):
+        self('begin_batch')
+        self.pred = self.model(self.xb)
+        self('after_pred')
+
+    def _skip_done(self, batches):
+        skip,self.fast_forward = self.fast_forward,None
+        if done := skip(batches): self._done,self.n_epochs = done,self.epoch+done/self.iters
+
+# %% ../nbs/05d_runner.ipynb #53972176
+def _as_list(o): return [] if o is None else list(o) if isinstance(o, (list, tuple)) else [o]
+
+def _make_callback(o):
+    cb = o if isinstance(o, Callback) else o() if callable(o) else o
+    if not isinstance(cb, Callback): raise TypeError(f'a callback, or a class or function that makes one, is wanted, but {o!r} gives {type(cb).__name__}. Derive it from Callback.')
+    return cb
+
+class Runner(_Loop):
+    """The training loop: `fit` trains a `Learner` and tells callbacks what happens.
+
+    Attributes, for callbacks to read and change: learn, model, opt, loss_func, data; xb, yb, pred, loss of this batch (None where it was cancelled before); epoch of epochs;
+    iters, the batches of this pass; n_iter, the training batches that have ended, cancelled ones too; n_epochs, the same in epochs (1.5: half of the second); in_train.
+    For a training that goes on where another one stopped, `begin_fit` may set first_epoch, n_iter, and fast_forward: a function that gets the first
+    training pass's iterator before its first batch, takes the batches that are done from it and returns their number."""
+    def __init__(self,
+        cbs:Callback|Callable|Sequence|None=None,  # callbacks, or classes and functions that make one; a single one needs no list
+        cb_funcs:Callable|Sequence|None=None,      # classes and functions that make a callback
+    ):
+        made = [_make_callback(o) for o in _as_list(cbs)+_as_list(cb_funcs)]
+        if not any(isinstance(cb, TrainEvalCallback) for cb in made): made.insert(0, TrainEvalCallback())
+        for attr in RUNNER_ATTRS: setattr(self, attr, None)
+        self.epoch,self.epochs,self.iters,self.n_iter,self.n_epochs,self.in_train = 0,0,0,0,0.,False
+        self._fitting,self.first_epoch,self.fast_forward = False,0,None
+        for cb in made:
+            _check_spelling(cb)
+            name,i = cb.name,2
+            if hasattr(type(self), name) or name in (*RUNNER_ATTRS, 'cbs'): raise ValueError(f'the runner has a {name!r} of its own: give the class {type(cb).__name__} another name')
+            while name in vars(self): name,i = f'{cb.name}_{i}',i+1   # two schedulers: param_scheduler, param_scheduler_2
+            setattr(self, name, cb)
+            cb.set_runner(self)
+        super().__init__(sorted(made, key=lambda cb: cb._order))
+
+    def fit(self,
+        epochs:int,    # passes over the training data
+        learn:Learner, # what is trained
+    ) -> None:
+        "Train. Exceptions other than the three cancellations pass through after `after_fit`, with a note that says where they come from"
+        if not isinstance(epochs, SupportsIndex) or epochs<0: raise ValueError(f'epochs must be a whole number of at least 0, but is {epochs!r}')
+        with _Prepared(self, learn, int(epochs)):
+            learn.opt.zero_grad()   # gradients that somebody left behind are not ours
+            try:
+                try:
+                    self('begin_fit')
+                    for self.epoch in range(self.first_epoch, epochs): self._one_epoch()
+                except CancelTrainException: self('after_cancel_train')
+            except BaseException as e:
+                self._close('after_fit', e)
+                raise
+            self._close('after_fit')
 
     def validate(self,
         learn:Learner, # its validation data is used
     ) -> dict[str,float]:
-        "The averages of loss and metrics (those of the runner's `AvgStatsCallback`) over the validation data"
+        "The averages of loss and metrics (those of the runner's `AvgStatsCallback`) over the validation data. The counters of the last fit stay"
         if learn.data.valid_dl is None: raise ValueError('there is no validation data: learn.data.valid_dl is None')
         stats = AvgStats(self.avg_stats.valid_stats.metrics if isinstance(getattr(self, 'avg_stats', None), AvgStatsCallback) else None)
         def steps():
@@ -250,10 +275,10 @@ class Runner(_Events):
         return stats.values
 
     def get_preds(self,
-        learn:Learner, # its model predicts
-        dl=None,       # gives batches (xb, yb); None: the validation data
+        learn:Learner,         # its model predicts
+        dl:Iterable|None=None, # gives batches (xb, yb), and has a length; None: the validation data
     ) -> tuple[Tensor,Tensor]:
-        "preds, targs for all items of `dl`, in its order, on the CPU; a batch that a callback cancels is left out"
+        "preds, targs for all items of `dl`, in its order, on the CPU; a batch that a callback cancels is left out. The counters of the last fit stay"
         preds,targs = [],[]
         def steps():
             self._predict()
@@ -261,13 +286,8 @@ class Runner(_Events):
         self._pass_once(learn, learn.data.valid_dl if dl is None else dl, steps)
         return torch.cat(preds),torch.cat(targs)
 
-    def _predict(self):
-        self('begin_batch')
-        self.pred = self.model(self.xb)
-        self('after_pred')
-
     def _pass_once(self, learn, dl, steps):
-        with _Prepared(self, learn, 0),_Modes(learn.model),torch.no_grad(): self._one_pass('begin_validate', dl, steps)
+        with _Prepared(self, learn),_Modes(learn.model),torch.no_grad(): self._one_pass('begin_validate', dl, steps)
 
 # %% ../nbs/05d_runner.ipynb #6370da6b
 class _Modes:
@@ -277,16 +297,20 @@ class _Modes:
     def __exit__(self, *exception):
         for m,training in self.modes: m.training = training
 
+_WHERE = ('batch', 'from begin_batch to after_step'),('pass', 'from begin_epoch to after_batch, and in validation'),('training', 'from begin_fit to after_epoch')
+
 class _Prepared:
-    "While it lasts, the runner belongs to one learner; on the way out it explains exceptions"
-    def __init__(self, run, learn, epochs): self.run,self.learn,self.epochs = run,learn,epochs
+    "While it lasts, the runner belongs to one learner; on the way out it explains exceptions. epochs=None: a pass without a fit, during which the runner's epochs is 0"
+    def __init__(self, run, learn, epochs=None): self.run,self.learn,self.epochs = run,learn,epochs
 
     def __enter__(self):
         run,learn = self.run,self.learn
         if run._fitting: raise RuntimeError('this runner is at work already: use a second Runner inside of a callback')
         run.learn,run.model,run.opt,run.loss_func,run.data = learn,learn.model,learn.opt,learn.loss_func,learn.data
         run.xb = run.yb = run.pred = run.loss = None
-        run.epoch,run.epochs,run.n_iter,run.n_epochs,run.in_train,run.iters = 0,self.epochs,0,0.,False,0
+        self.kept = run.epochs
+        if self.epochs is None: run.epochs,run.in_train = 0,False
+        else: run.epoch,run.epochs,run.n_iter,run.n_epochs,run.in_train,run.iters = 0,self.epochs,0,0.,False,0
         run.first_epoch,run.fast_forward = 0,None
         for cb in run.cbs: cb.set_runner(run)
         run._resolve()
@@ -295,29 +319,41 @@ class _Prepared:
     def __exit__(self, kind, e, traceback):
         run = self.run
         run._fitting = False
+        if self.epochs is None: run.epochs = self.kept
         if e is None: return
-        if _cancels(e):
-            level = kind.__name__.removeprefix('Cancel').removesuffix('Exception').lower()
-            where = {'batch': 'from begin_batch to after_step', 'epoch': 'from begin_epoch to after_batch, and in validation', 'train': 'from begin_fit to after_epoch'}[level]
-            raise RuntimeError(f'{kind.__name__} was raised in {getattr(e, "raised_in", "no callback")}, where there is no {level} to cancel; it can be raised {where}') from e
-        e.add_note(f'in epoch {run.epoch} of {run.epochs}, ' + ('training' if run.in_train else 'not training') + f', after {run.n_iter} training batches')
+        if (level := _gravity(e))<3:
+            what,where = _WHERE[level]
+            why = ('but validate and get_preds have no training to cancel; to end their pass raise CancelEpochException' if self.epochs is None and what=='training' else
+                   f'where there is no {what} to cancel; it can be raised {where}')
+            raise RuntimeError(f'{kind.__name__} was raised in {getattr(e, "raised_in", "no callback")}, {why}') from e
+        e.add_note('in validate or get_preds' if self.epochs is None else
+                   f'in epoch {run.epoch} of {run.epochs}, ' + ('training' if run.in_train else 'not training') + f', after {run.n_iter} training batch' + 'es'*(run.n_iter!=1))
 
 # %% ../nbs/05d_runner.ipynb #1205357e
+def _is_right(out, yb): return out.argmax(dim=1)==yb
+
 def accuracy(
     out:Tensor, # (N, C): a score for each class
     yb:Tensor,  # (N,): the number of the right class
 ) -> Tensor:
     "The share of items whose highest score is that of the right class, a tensor of one number"
-    return (out.argmax(dim=1)==yb).mean(dtype=torch.float32)
+    return _is_right(out, yb).mean(dtype=torch.float32)
 
+accuracy.per_item = _is_right   # what the mean is taken of
+
+# %% ../nbs/05d_runner.ipynb #a-column
 class _Column:
-    "Many tensors of one number each, kept on their device: stacked now and then, read at the end"
+    "A number for each batch, or one for each item, of which the mean is taken: kept on its device, stacked now and then, read at the end"
     def __init__(self): self.chunks,self.pending = [],[]
     def append(self, value):
         self.pending.append(value)
         if len(self.pending)>=32: self._stack()      # few small objects stay in the cache, thousands do not
     def _stack(self):
-        if self.pending: self.chunks.append(torch.stack([v if torch.is_tensor(v) else torch.as_tensor(v) for v in self.pending]).float())
+        if not self.pending: return
+        values = [v if torch.is_tensor(v) else torch.as_tensor(v) for v in self.pending]
+        if len({v.shape for v in values})>1: values = [v.float().mean() for v in values]      # among them a batch of another size
+        stacked = torch.stack(values).float()
+        self.chunks.append(stacked.flatten(1).mean(1) if stacked.ndim>1 else stacked)
         self.pending = []
     def fill(self, values): self.chunks,self.pending = [values],[]
     def read(self) -> Tensor:
@@ -326,28 +362,32 @@ class _Column:
         self.chunks = [torch.cat(self.chunks).cpu()] if self.chunks else []
         return self.chunks[0] if self.chunks else torch.zeros(0)
 
+# %% ../nbs/05d_runner.ipynb #average-statistics
 class AvgStats:
     "Averages over the items of one pass, of the loss and of metrics; they stay tensors on their device until they are read"
     def __init__(self,
-        metrics=None # a function metric(pred, yb), or a list of them
-    ): self.metrics = _as_list(metrics); self.reset()
+        metrics:Callable|Sequence[Callable]|None=None, # functions metric(pred, yb) that give one number, or one for each item; a single one needs no list
+    ):
+        self.metrics = _as_list(metrics)
+        self._funcs = [getattr(m, 'per_item', m) for m in self.metrics]
+        self.reset()
     @property
     def names(self) -> list[str]:
         "What is counted: the loss, and each metric by its name"
         return ['loss', *(getattr(m, '__name__', type(m).__name__) for m in self.metrics)]
-    def reset(self):
+    def reset(self) -> None:
         "Start again from nothing"
         self._counts,self._columns = [],[_Column() for _ in self.names]
 
     def accumulate(self,
-        run, # has xb, yb, pred and loss of a batch
-    ):
+        run:Runner, # has xb, yb, pred and loss of a batch
+    ) -> None:
         "Add one batch"
         self._counts.append(run.xb.shape[0])
         self._columns[0].append(run.loss.detach())
         if not self.metrics: return
         pred = run.pred.detach()
-        for metric,column in zip(self.metrics, self._columns[1:]): column.append(metric(pred, run.yb))
+        for func,column in zip(self._funcs, self._columns[1:]): column.append(func(pred, run.yb))
 
     @property
     def values(self) -> dict[str,float]:
@@ -356,7 +396,7 @@ class AvgStats:
         return {name: (column.read().double() @ weights / weights.sum()).item() for name,column in zip(self.names, self._columns)}
     def __repr__(self) -> str: return ', '.join(f'{k} {v:.4f}' for k,v in self.values.items())
     def state_dict(self) -> dict: return {'counts': list(self._counts), 'columns': [column.read() for column in self._columns]}
-    def load_state_dict(self, state:dict):
+    def load_state_dict(self, state:dict) -> None:
         self._counts = list(state['counts'])
         for column,values in zip(self._columns, state['columns'], strict=True): column.fill(values)
 
@@ -369,14 +409,14 @@ class AvgStatsCallback(Callback):
     "Averages loss and metrics for training and validation, writes a line of a table after each epoch, and keeps all lines in `history`"
     _order = 10
     def __init__(self,
-        metrics=None,         # a function metric(pred, yb), or a list of them
-        printer:Callable=None # gets each line as text; None: print it; `lambda text: None`: be silent
+        metrics:Callable|Sequence[Callable]|None=None, # functions metric(pred, yb) that give one number, or one for each item; a single one needs no list
+        printer:Callable|None=None # gets each line as text; None: print it; `lambda text: None`: be silent
     ):
         self.train_stats,self.valid_stats,self.printer,self.history = AvgStats(metrics),AvgStats(metrics),printer or _write,[]
 
     def state_dict(self) -> dict:
         return {'history': [dict(row) for row in self.history], 'train': self.train_stats.state_dict(), 'seconds': time.perf_counter()-self.started}
-    def load_state_dict(self, state:dict):
+    def load_state_dict(self, state:dict) -> None:
         self.history,self.started = list(state['history']),time.perf_counter()-state['seconds']
         self.train_stats.load_state_dict(state['train'])
 
@@ -405,12 +445,12 @@ def _axis(ax, title, xlabel, ylabel):
     return ax
 
 class Recorder(Callback):
-    "Records the loss and the learning rates of every training batch of a fit; the next fit begins anew"
+    "Records the loss and the learning rates of every training batch of a fit that came as far as its loss; the next fit begins anew"
     _order = 10
     def __init__(self): self._losses,self._lrs = _Column(),[]
     def begin_fit(self): self._losses,self._lrs = _Column(),[]
     def state_dict(self) -> dict: return {'losses': self._losses.read(), 'lrs': [[float(lr) for lr in rates] for rates in self._lrs]}
-    def load_state_dict(self, state:dict):
+    def load_state_dict(self, state:dict) -> None:
         self._losses.fill(state['losses'])
         self._lrs = list(state['lrs'])
     def after_batch(self):
@@ -433,23 +473,27 @@ class Recorder(Callback):
         "The learning rate of one parameter group at every batch"
         return [float(rates[group]) for rates in self._lrs]
 
-    def plot_loss(self, ax=None):
+    def plot_loss(self,
+        ax:'Axes'=None, # draw into it; None: a new figure
+    ) -> 'Axes':
         "Draw the loss against the batch; returns the axis"
         ax = _axis(ax, 'Training loss', 'batch', 'loss')
         ax.plot(self.losses, lw=1)
         return ax
 
-    def plot_lr(self, ax=None,
-        group:int=-1, # number of the optimizer's parameter group
-    ):
+    def plot_lr(self,
+        ax:'Axes'=None, # draw into it; None: a new figure
+        group:int=-1,   # number of the optimizer's parameter group
+    ) -> 'Axes':
         "Draw the learning rate against the batch; returns the axis"
         ax = _axis(ax, 'Learning rate', 'batch', 'learning rate')
         ax.plot(self.group_lrs(group))
         return ax
 
-    def plot(self, ax=None,
+    def plot(self,
+        ax:'Axes'=None,  # draw into it; None: a new figure
         skip_last:int=0, # leave out so many batches at the end
-    ):
+    ) -> 'Axes':
         "Draw the loss against the learning rate, on a logarithmic scale; returns the axis"
         ax = _axis(ax, 'Loss against learning rate', 'learning rate (log scale)', 'loss')
         n = len(self.losses)-skip_last
@@ -483,7 +527,7 @@ class ProgressCallback(Callback):
         self.bar = None
 
     def state_dict(self) -> dict: return {'done': self.done, 'expected': self.expected} if self.bar is not None else {}
-    def load_state_dict(self, state:dict):
+    def load_state_dict(self, state:dict) -> None:
         if self.bar is None or not state: return
         self.done,self.expected = state['done'],state['expected']
         self.bar.initial = self.bar.n = self.done      # the rate counts what this process does
@@ -538,27 +582,30 @@ class EarlyStoppingCallback(Callback):
         monitor:str='valid_loss', # a column of the table of statistics; 'accuracy' is short for 'valid_accuracy'
         patience:int=3,           # stop after so many epochs without improvement
         min_delta:float=0.,       # improvements up to this size do not count
-        mode:str=None,            # 'min' or 'max': which way is better; None: 'min' for a loss, 'max' for the rest
+        mode:str|None=None,       # 'min' or 'max': which way is better; None: 'min' for names with loss, err, mse, mae or perplexity, 'max' for the rest
         restore_best:bool=True,   # put back the weights and buffers of the best epoch at the end?
     ):
         if mode not in (None, 'min', 'max'): raise ValueError(f"mode must be 'min', 'max' or None, but is {mode!r}")
         if patience<1: raise ValueError(f'patience must be at least 1 epoch, but is {patience!r}')
         self.monitor,self.patience,self.min_delta,self.restore_best = monitor,patience,min_delta,restore_best
-        self.sign = -1 if (mode or ('min' if 'loss' in monitor else 'max'))=='min' else 1
+        self.sign = -1 if (mode or ('min' if re.search('loss|err|mse|mae|perplexity', monitor) else 'max'))=='min' else 1
 
     def begin_fit(self):
         if not isinstance(getattr(self.run, 'avg_stats', None), AvgStatsCallback):
             raise RuntimeError('EarlyStoppingCallback reads the table of statistics: give the runner an AvgStatsCallback too, for instance AvgStatsCallback(accuracy)')
+        if self.data.valid_dl is None and {self.monitor, f'valid_{self.monitor}'} & {f'valid_{name}' for name in self.avg_stats.valid_stats.names}:
+            raise ValueError(f'there is no validation data, so {self.monitor!r} cannot be watched: give the DataBunch a valid_dl, or watch train_loss')
         self.best,self.best_epoch,self.waited,self.best_state = None,None,0,None
 
     def state_dict(self) -> dict: return {k: getattr(self, k) for k in ('best', 'best_epoch', 'waited', 'best_state')}
-    def load_state_dict(self, state:dict): self.best,self.best_epoch,self.waited,self.best_state = (state[k] for k in ('best', 'best_epoch', 'waited', 'best_state'))
+    def load_state_dict(self, state:dict) -> None: self.best,self.best_epoch,self.waited,self.best_state = (state[k] for k in ('best', 'best_epoch', 'waited', 'best_state'))
 
     def after_epoch(self):
         row = self.avg_stats.history[-1]
         value = row.get(self.monitor, row.get(f'valid_{self.monitor}'))
         if value is None: raise ValueError(f'{self.monitor!r} is not in the table of statistics; there are: {", ".join(k for k in row if k not in ("epoch", "seconds"))}')
-        if self.best is None or self.sign*(value-self.best)>self.min_delta:
+        better = value==value if self.best is None else self.sign*(value-self.best)>self.min_delta      # nan is never better, not even at first
+        if better:
             self.best,self.best_epoch,self.waited = value,self.epoch,0
             if self.restore_best: self.best_state = {k: v.detach().clone() if torch.is_tensor(v) else v for k,v in self.model.state_dict().items()}
         else: self.waited += 1
