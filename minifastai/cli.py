@@ -8,22 +8,27 @@ __all__ = ['NORMS', 'confusion', 'plot_confusion', 'most_wrong', 'write_report',
 
 # %% ../nbs/98_cli.ipynb #2cf383dc
 import argparse,base64,hashlib,html,io,json,sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from torch import Tensor
 
 # %% ../nbs/98_cli.ipynb #15c33933
 def confusion(
-    preds, # (N, C): scores
-    targs, # (N,): the right classes
-):
+    preds:'Tensor', # (N, C): scores
+    targs:'Tensor', # (N,): the right classes
+) -> 'Tensor':
     "(C, C) counts: row the right class, column the predicted one"
     c = preds.shape[1]
     return (targs*c+preds.argmax(1)).bincount(minlength=c*c).view(c, c)
 
 def plot_confusion(
-    preds,   # (N, C): scores
-    targs,   # (N,): the right classes
-    ax=None, # where to draw; None: a new figure
-):
+    preds:'Tensor',   # (N, C): scores
+    targs:'Tensor',   # (N,): the right classes
+    ax:'Axes'=None,   # where to draw; None: a new figure
+) -> 'Axes':
     "Draw the confusion matrix with its counts; the diagonal, what is right, is left uncoloured. Returns the axis"
     import matplotlib.pyplot as plt
     if ax is None: ax = plt.subplots(figsize=(5.5, 5), layout='constrained')[1]
@@ -35,11 +40,12 @@ def plot_confusion(
     ax.set(title='Confusion matrix, validation set', xlabel='predicted', ylabel='true', xticks=range(len(counts)), yticks=range(len(counts)))
     return ax
 
+# %% ../nbs/98_cli.ipynb #most-wrong
 def most_wrong(
-    preds,    # (N, C): scores
-    targs,    # (N,): the right classes
-    n:int=20, # how many
-):
+    preds:'Tensor', # (N, C): scores
+    targs:'Tensor', # (N,): the right classes
+    n:int=20,       # how many
+) -> 'Tensor':
     "Indices of the wrong predictions with the largest loss, largest first"
     import torch.nn.functional as F
     losses = F.cross_entropy(preds, targs, reduction='none')
@@ -75,56 +81,68 @@ def write_report(
     page.write_text(_PAGE.format(intro=html.escape(intro), table=_table(rows), figures=''.join(parts)), encoding='utf-8')
     return page
 
+class _Usage(Exception): "Something in the user's call that cannot work: one line and exit code 2"
+
 def _free_folder(out):
     "`out`, or the first of out-2, out-3, ... that holds nothing yet"
     folder,i = out,2
+    if out.name in ('', '..'): raise _Usage(f'--out {out}: the report needs a folder with a name of its own, such as --out {out/"report"}')
     while folder.exists() and (not folder.is_dir() or any(folder.iterdir())): folder,i = out.with_name(f'{out.name}-{i}'),i+1
     return folder
 
 # %% ../nbs/98_cli.ipynb #208878d4
-_LR,_TIMES,_MAX_LR = 0.3,4,3.   # where there is too little data to find a rate; highest rate over suggested rate; and never more than this
+_LR,_MAX_LR = 0.3,3.         # the rate where lr_find has none to suggest, and the highest that is taken
 NORMS = 'none','batch','layer','instance','group','running'
+
+def _highest_lr(suggestion, norm): return min((2 if norm=='none' else 4)*suggestion, _MAX_LR) if suggestion else _LR
 
 def get_norm(
     name:str, # one of `NORMS`
-):
+) -> Callable|None:
     "What `conv_layer` takes as its norm"
     from functools import partial
     from minifastai import norms
     return {'none': None, 'batch': norms.BatchNorm, 'layer': norms.LayerNorm, 'instance': norms.InstanceNorm, 'group': partial(norms.GroupNorm, 4), 'running': norms.RunningBatchNorm}[name]
 
-class _Usage(Exception): "Something in the user's call that cannot work: one line and exit code 2"
+# %% ../nbs/98_cli.ipynb #the-parser
+class _Parser(argparse.ArgumentParser):
+    "A mistake is answered with one line"
+    def error(self, message): self.exit(2, f'{self.prog}: error: {message} (see {self.prog} --help)\n')
 
-def _at_least(kind, low):
-    def number(text):
+def _number(kind, low, high=float('inf')):
+    "Reads a whole number from `low` to `high`, or any number between them"
+    def read(text):
         try: value = kind(text)
-        except ValueError: raise argparse.ArgumentTypeError(f'{text!r} is no number') from None
-        if not low<=value<float('inf') or kind is float and value==low: raise argparse.ArgumentTypeError(f'{text} is given, but it must be {"more than" if kind is float else "at least"} {low}')
-        return value
-    return number
+        except ValueError: raise argparse.ArgumentTypeError(f'{text!r} is no {"whole " if kind is int else ""}number') from None
+        if low<value<high or kind is int and value in (low, high): return value
+        wanted = f'more than {low:g} and less than {high:g}' if kind is float else f'at least {low}' if high==float('inf') else f'from {low} to {high}'
+        raise argparse.ArgumentTypeError(f'{text} is given, but it must be {wanted}')
+    return read
 
 def _parser():
-    def example(*lines): return {'formatter_class': argparse.RawDescriptionHelpFormatter, 'epilog': 'example:\n'+'\n'.join(f'  minifastai {line}' for line in lines)}
-    parser = argparse.ArgumentParser(prog='minifastai', description='A teaching library: rebuild a modern training library from Python and PyTorch alone.', **example('train', 'lessons my_lessons --open'))
+    def example(*lines): return {'formatter_class': argparse.RawDescriptionHelpFormatter, 'epilog': 'example:\n'+'\n'.join(f'  {line}' for line in lines)}
+    parser = _Parser(prog='minifastai', description='A teaching library: rebuild a modern training library from Python and PyTorch alone.',
+        **example('minifastai train', 'minifastai train --help', 'minifastai lessons my_lessons --open'))
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
-    train = commands.add_parser('train', help='train a CNN on MNIST and write a report', **example('train --epochs 3 --norm batch --out my_report'),
+    train = commands.add_parser('train', help='train a CNN on MNIST and write a report',
+        **example('minifastai train --epochs 3 --norm batch --out my_report', 'torchrun --standalone --nproc-per-node 2 -m minifastai train     (on two processes)'),
         description='Train a CNN on the MNIST that ships in the package, or on your own files, and write a report.')
-    train.add_argument('--epochs', type=_at_least(int, 1), default=1, help='passes over the training data (default: 1)')
-    train.add_argument('--bs', type=_at_least(int, 1), default=256, help='batch size (default: 256)')
-    train.add_argument('--lr', type=_at_least(float, 0.), help='highest learning rate of the one-cycle schedule (default: four times what lr_find suggests, at most 3)')
+    train.add_argument('--epochs', type=_number(int, 1), default=1, help='passes over the training data (default: 1)')
+    train.add_argument('--bs', type=_number(int, 1), default=256, help='batch size (default: 256)')
+    train.add_argument('--lr', type=_number(float, 0., 1e30), help='highest learning rate of the one-cycle schedule (default: four times what lr_find suggests, without a norm twice, and at most 3)')
     train.add_argument('--norm', choices=NORMS, default='running', help='norm after each convolution (default: running)')
-    train.add_argument('--seed', type=int, default=42, help='of all random numbers (default: 42)')
+    train.add_argument('--seed', type=_number(int, 0, 2**64-1), default=42, help='of all random numbers (default: 42)')
     train.add_argument('--data', type=Path, metavar='DIR', help='a folder with IDX files in MNIST\'s naming (default: the MNIST of the package)')
     train.add_argument('--out', type=Path, metavar='DIR', default=Path('report'), help='folder of the report (default: report); never overwritten: report-2 and so on')
     train.add_argument('--device', help='such as cpu, cuda or mps (default: the best there is)')
-    lessons = commands.add_parser('lessons', help='copy the lessons into a folder, and open them', **example('lessons my_lessons', 'lessons my_lessons --open'),
+    lessons = commands.add_parser('lessons', help='copy the lessons into a folder, and open them with --open', **example('minifastai lessons my_lessons', 'minifastai lessons my_lessons --open'),
         description='Copy the lessons (Jupyter notebooks with their outputs) into a folder. What you changed there is kept. A newer version of a lesson that you did not change replaces the old one.')
     lessons.add_argument('folder', type=Path, metavar='DIR', help='where to; made if it is not there')
     lessons.add_argument('--force', action='store_true', help='replace also the lessons that you changed')
     lessons.add_argument('--open', action='store_true', help='then start JupyterLab on them')
     return parser
 
-# %% ../nbs/98_cli.ipynb #604f9ea0
+# %% ../nbs/98_cli.ipynb #check-device-and-folder
 def _check_device(name):
     import torch
     if name is None: return None
@@ -132,17 +150,18 @@ def _check_device(name):
         device = torch.device(name)
         torch.zeros(1, device=device)
         if device.type=='meta': raise RuntimeError('nothing is computed on it')
-    except (RuntimeError, AssertionError, NotImplementedError) as e: raise _Usage(f'--device {name}: not available here ({str(e).splitlines()[0]}); leave it out for the best device there is') from None
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as e: raise _Usage(f'--device {name}: not available here ({str(e).splitlines()[0].split(". ")[0]}); leave it out for the best device there is') from None
     return device
 
 def _make_folder(out):
-    folder = _free_folder(out)
     try:
+        folder = _free_folder(out)
         folder.mkdir(parents=True, exist_ok=True)
         (folder/'.writable').touch(); (folder/'.writable').unlink()
     except OSError as e: raise _Usage(f'--out {out}: cannot write there ({e.strerror or e})') from None
     return folder
 
+# %% ../nbs/98_cli.ipynb #figures-of-the-report
 def _inside(stats):
     "The figures of what happened in the layers during training"
     from matplotlib.figure import Figure
@@ -172,15 +191,16 @@ def _figures(learn, run, data, finder, stats, finished):
     preds,targs = run.get_preds(learn)
     fig = Figure(figsize=(5.5, 5), layout='constrained')
     plot_confusion(preds, targs, fig.subplots())
-    figures['confusion'] = 'Which digits are taken for which, on the validation set',fig
+    figures['confusion'] = 'Which classes are taken for which, on the validation set',fig
     wrong = most_wrong(preds, targs)
     if len(wrong):
         titles = [f'{targs[i]}, not {preds[i].argmax()}' for i in wrong.tolist()]
-        figures['most_wrong'] = 'The digits it was most wrong about: what each is, and what was predicted',show_images(data.valid_ds.x[wrong], titles, size=1.1, n_cols=5, fig=Figure(figsize=(6, 6), layout='constrained'))
+        figures['most_wrong'] = 'The pictures it was most wrong about: what each is, and what was predicted',show_images(data.valid_ds.x[wrong], titles, size=1.1, n_cols=5, fig=Figure(figsize=(6, 6), layout='constrained'))
     return figures
 
+# %% ../nbs/98_cli.ipynb #604f9ea0
 def train(
-    args, # as the command's parser gives them
+    args:argparse.Namespace, # as the command's parser gives them
 ) -> int:
     "Train, print a table, write the report; returns the exit code: 130 after Ctrl-C, when what was finished is in the report"
     import torch
@@ -196,7 +216,7 @@ def train(
     torch.manual_seed(args.seed)
     try: data = get_databunch(args.bs, args.data)
     except (OSError, ValueError) as e: raise _Usage(f'--data {args.data}: {e}') from None
-    together = DistributedCallback(sync_norms=True)            # alone it does nothing
+    together = DistributedCallback(sync_norms=True)            # on one process it does nothing
     first = together.rank==0
     out = _make_folder(args.out) if first else None
     device_cb = CudaCallback(device)
@@ -205,10 +225,10 @@ def train(
     lr,finder = args.lr,None
     if lr is None:
         finder = lr_find(learn, cbs=[together, device_cb])
-        lr = min(_TIMES*finder.suggestion, _MAX_LR) if finder.suggestion else _LR
-        if first: print(f'highest learning rate: {lr:.3g}; ' + (f'lr_find suggests {finder.suggestion:.3g}' if finder.suggestion else 'there is too little data for lr_find to suggest one'), flush=True)
+        lr = _highest_lr(finder.suggestion, args.norm)
+        if first: print(f'highest learning rate: {lr:.3g}; ' + (f'lr_find suggests {finder.suggestion:.3g}' if finder.suggestion else 'lr_find has none to suggest: too little data, or a loss that does not fall'), flush=True)
     run = Runner([together, device_cb, Recorder, AvgStatsCallback(accuracy), ProgressCallback, ParamScheduler('lr', combine_scheds([0.3, 0.7], cos_1cycle_anneal(lr/6, lr, lr/600)))])
-    every = max(1, args.epochs*len(data.train_dl)//50)         # some fifty batches are enough to see what happens
+    every = max(1, args.epochs*len(data.train_dl)//50)         # fifty to a hundred batches are enough to see what happens
     stopped = False
     with ActivationStats(learn.model[:4], every=every) as stats:
         try: run.fit(args.epochs, learn)
@@ -249,7 +269,7 @@ def _write(path, content):
 def copy_lessons(
     folder:Path,       # where to; made if it is not there
     force:bool=False,  # replace also what the reader changed?
-    shipped:dict=None, # name mapped to file; None: the lessons of the package
+    shipped:dict[str,Path]=None, # name mapped to file; None: the lessons of the package
 ) -> tuple[list[str],list[str]]:
     "Copy the lessons of the package; returns the names of those copied, and of those kept since the reader changed them"
     shipped,before = shipped or _shipped(),_read_copied(folder)
@@ -268,7 +288,7 @@ def copy_lessons(
 
 # %% ../nbs/98_cli.ipynb #3e57c3be
 def lessons(
-    args, # as the command's parser gives them
+    args:argparse.Namespace, # as the command's parser gives them
 ) -> int:
     "Copy the lessons, say what was kept, open JupyterLab if asked to; returns the exit code: 1 where a changed lesson was kept and nothing was opened"
     from importlib.util import find_spec
@@ -292,6 +312,6 @@ def main(
     args = _parser().parse_args(argv)
     try: return train(args) if args.command=='train' else lessons(args)
     except _Usage as e:
-        print(f'minifastai {args.command}: error: {e}', file=sys.stderr)
+        print(f'minifastai {args.command}: error:', *str(e).splitlines(), file=sys.stderr)
         return 2
     except KeyboardInterrupt: return 130
