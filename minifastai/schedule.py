@@ -9,12 +9,15 @@ __all__ = ['sched_lin', 'sched_cos', 'sched_exp', 'sched_no', 'combine_scheds', 
 # %% ../nbs/05e_lr_finder.ipynb #be826f6e
 import math
 from bisect import bisect_right
-from collections.abc import Callable,Sequence
+from collections import Counter,defaultdict,deque
+from collections.abc import Callable,Iterator,Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 import random,types,warnings
 import numpy as np,torch
 from .runner import Callback,CancelEpochException,CancelTrainException,Learner,Runner,_as_list,_axis
+if TYPE_CHECKING: from matplotlib.axes import Axes
 
 # %% ../nbs/05e_lr_finder.ipynb #2da6b465
 def sched_lin(
@@ -57,10 +60,11 @@ def combine_scheds(
     scheds:Sequence[Callable], # the curves, each from position 0 to 1
 ) -> Callable[[float],float]:
     "One curve after another; ValueError if the shares are not positive or do not sum to 1"
+    pcts,scheds = list(pcts),list(scheds)
     if len(pcts)!=len(scheds): raise ValueError(f'each curve needs its share, but there are {len(pcts)} shares for {len(scheds)} curves')
-    if not pcts or min(pcts)<=0: raise ValueError(f'the shares must be more than 0, but are {list(pcts)}')
+    if not pcts or min(pcts)<=0: raise ValueError(f'the shares must be more than 0, but are {pcts}')
     total = math.fsum(pcts)
-    if not math.isclose(total, 1, abs_tol=1e-6): raise ValueError(f'the shares must sum to 1, but {list(pcts)} sum to {total}')
+    if not math.isclose(total, 1, abs_tol=1e-6): raise ValueError(f'the shares must sum to 1, but {pcts} sum to {total}')
     starts = [math.fsum(pcts[:i]) for i in range(len(pcts))]
     def _at(pos):
         if not -1e-9<=pos<=1+1e-9: raise ValueError(f'the position must be from 0 to 1, but is {pos}')
@@ -74,16 +78,16 @@ def cos_1cycle_anneal(
     high:float,  # highest value, to be reached after the first of the two curves
     end:float,   # value at the end
 ) -> list[Callable]:
-    "The two curves of a one-cycle schedule, for `combine_scheds` (Smith 2018, https://arxiv.org/abs/1803.09820)"
+    "The two curves of a one-cycle schedule, for `combine_scheds` (Smith 2018, https://arxiv.org/abs/1803.09820, whose curves are straight lines)"
     return [sched_cos(start, high),sched_cos(high, end)]
 
 # %% ../nbs/05e_lr_finder.ipynb #d1a0c59f
 class ParamScheduler(Callback):
-    "Sets a hyper-parameter of the optimizer before each training batch"
+    "Sets a hyper-parameter of the optimizer before each training batch; what the last batch had stays in the optimizer"
     _order = 1
     def __init__(self,
         pname:str,   # its name in the optimizer's parameter groups: 'lr', 'momentum', 'weight_decay', ...
-        sched_funcs, # a curve for all groups, or a list with one for each; position 0 is the first batch, 1 the end of the training
+        sched_funcs:Callable|Sequence, # a curve for all groups, or a list with one for each; position 0 is the first batch, 1 the end of the training
     ): self.pname,self.sched_funcs = pname,sched_funcs
 
     def begin_fit(self):
@@ -98,6 +102,41 @@ class ParamScheduler(Callback):
         if not run.in_train: return
         pos = run.n_epochs/run.epochs
         for group,curve in zip(run.opt.param_groups, self.curves): group[self.pname] = curve(pos)
+
+# %% ../nbs/05e_lr_finder.ipynb #much-worse-code
+def _much_worse(smoothed, worse):
+    "Is the last smoothed loss `worse` times as high as the lowest?"
+    best,last = min(smoothed),smoothed[-1]
+    return len(smoothed)>=10 and last>best+(worse-1)*max(abs(best), abs(smoothed[0])/10)
+
+# %% ../nbs/05e_lr_finder.ipynb #caf361e1
+def _both_ways(losses, smooth):
+    "A weighted mean of each loss and its neighbours, weights falling by the factor `smooth` from one to the next"
+    raw = np.asarray(losses, dtype=float)
+    def one_way(values):
+        mean,weight,out = 0.,0.,[]
+        for value in values:
+            mean,weight = smooth*mean+value,smooth*weight+1
+            out.append((mean, weight))
+        return np.array(out)
+    both = one_way(raw)+one_way(raw[::-1])[::-1]
+    return (both[:,0]-raw)/(both[:,1]-1)
+
+def _suggest(lrs, losses, smooth, method):
+    if len(losses)<10:
+        warnings.warn(f'too little to judge by: {len(losses)} batches with a finite loss, at least 10 are needed. Is min_lr too high, or max_iter too small?', stacklevel=3)
+        return None
+    raw = np.minimum(losses, max(losses[:5]))   # how bad the end was does not matter
+    curve = _both_ways(raw, smooth)
+    end = int(curve.argmin())
+    level = curve[:max(1, end//3)].mean()
+    drop,noise = level-curve[end],np.std((raw-curve)[:max(5, end//3)])
+    if end<3 or drop<=max(2*noise, 0.005*abs(level)):
+        warnings.warn(f'too little to judge by: the smoothed loss began at {level:.3g} and fell by {max(drop, 0):.2g} at most, with a noise of {noise:.2g}. Try other rates, larger batches, a better initialisation.', stacklevel=3)
+        return None
+    if method=='steep': return lrs[int(np.gradient(curve, np.log(lrs))[:end+1].argmin())]
+    start = int(np.flatnonzero(curve[:end+1]>=level-0.1*drop)[-1])
+    return float(lrs[start]**(1/3)*lrs[end]**(2/3))
 
 # %% ../nbs/05e_lr_finder.ipynb #d9d84854
 class LRFinder(Callback):
@@ -119,10 +158,11 @@ class LRFinder(Callback):
         self.begin_fit()
 
     def begin_fit(self): self.lrs,self.losses,self.smoothed,self.stopped,self._mean = [],[],[],None,0.
+    def _next_rate(self): return sched_exp(self.min_lr, self.max_lr)(len(self.lrs)/(self.max_iter-1))
 
     def begin_batch(self):
         if not self.run.in_train: return
-        self.rate = sched_exp(self.min_lr, self.max_lr)(len(self.lrs)/(self.max_iter-1))
+        self.rate = self._next_rate()
         for group in self.run.opt.param_groups: group['lr'] = self.rate
 
     def after_loss(self):
@@ -132,8 +172,7 @@ class LRFinder(Callback):
         self.lrs.append(self.rate); self.losses.append(loss)
         self._mean = self.smooth*self._mean + (1-self.smooth)*loss
         self.smoothed.append(self._mean/(1-self.smooth**len(self.losses)))
-        best,last = min(self.smoothed),self.smoothed[-1]
-        if len(self.losses)>=10 and last>best+(self.worse-1)*max(abs(best), abs(self.smoothed[0])/10): self._stop(f'at a rate of {self.rate:.3g} the smoothed loss was {last:.3g}, its best had been {best:.3g}')
+        if _much_worse(self.smoothed, self.worse): self._stop(f'at a rate of {self.rate:.3g} the smoothed loss was {self.smoothed[-1]:.3g}, its best had been {min(self.smoothed):.3g}')
         if len(self.lrs)==self.max_iter: self._stop(f'max_iter={self.max_iter} batches were done')
 
     def begin_validate(self):
@@ -153,11 +192,12 @@ class LRFinder(Callback):
     @property
     def suggestion(self) -> float|None:
         "The rate of the valley, as `suggest()` gives it"
-        return self.suggest()
+        return _suggest(self.lrs, self.losses, self.smooth, 'valley')
 
-    def plot(self, ax=None,
+    def plot(self,
+        ax:'Axes'=None,      # the axis to draw into; None: that of a new figure
         method:str='valley', # of the suggestion that is marked
-    ):
+    ) -> 'Axes':
         "Draw the loss against the rate, on a logarithmic scale, with the suggestion; returns the axis"
         ax = _axis(ax, 'Learning-rate finder', 'learning rate (log scale)', 'loss')
         ax.plot(self.lrs, self.losses, lw=1, alpha=0.5, label='loss of the batch')
@@ -169,40 +209,14 @@ class LRFinder(Callback):
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             rate = self.suggest(method)
-        if rate: ax.axvline(rate, color='tab:green', ls='--', label=f'suggestion ({method}): {rate:.2g}')
+        if rate: ax.axvline(rate, color='black', ls='--', label=f'suggestion ({method}): {rate:.2g}')
+        else: ax.plot([], [], ' ', label='no suggestion: too little to judge by')
         ax.legend(loc='lower left')
         return ax
 
-# %% ../nbs/05e_lr_finder.ipynb #caf361e1
-def _both_ways(losses, smooth):
-    "A weighted mean of each loss and its neighbours, weights falling by the factor `smooth` from one to the next"
-    raw = np.asarray(losses, dtype=float)
-    def one_way(values):
-        mean,weight,out = 0.,0.,[]
-        for value in values:
-            mean,weight = smooth*mean+value,smooth*weight+1
-            out.append((mean, weight))
-        return np.array(out)
-    both = one_way(raw)+one_way(raw[::-1])[::-1]
-    return (both[:,0]-raw)/(both[:,1]-1)
-
-def _suggest(lrs, losses, smooth, method):
-    if len(losses)<10:
-        warnings.warn(f'too little to judge by: {len(losses)} batches with a finite loss, at least 10 are needed. Is min_lr too high, or max_iter too small?', stacklevel=4)
-        return None
-    raw = np.minimum(losses, max(losses[:5]))   # how bad the end was does not matter
-    curve = _both_ways(raw, smooth)
-    end = int(curve.argmin())
-    level = curve[:max(1, end//3)].mean()
-    drop,noise = level-curve[end],np.std((raw-curve)[:max(5, end//3)])
-    if end<3 or drop<=max(2*noise, 0.005*abs(level)):
-        warnings.warn(f'too little to judge by: the smoothed loss began at {level:.3g} and fell by {max(drop, 0):.2g} at most, with a noise of {noise:.2g}. Try other rates, larger batches, a better initialisation.', stacklevel=4)
-        return None
-    if method=='steep': return lrs[int(np.gradient(curve, np.log(lrs))[:end+1].argmin())]
-    start = int(np.flatnonzero(curve[:end+1]>=level-0.1*drop)[-1])
-    return float(lrs[start]**(1/3)*lrs[end]**(2/3))
-
 # %% ../nbs/05e_lr_finder.ipynb #08168485
+_containers = list,dict,set,deque,Counter,defaultdict,np.ndarray
+
 def _loader_parts(dl):
     "A loader and its samplers"
     samplers = [dl, getattr(dl, 'sampler', None), getattr(dl, 'batch_sampler', None)]
@@ -210,33 +224,50 @@ def _loader_parts(dl):
     return [part for part in samplers if hasattr(part, '__dict__')]
 
 class _Snapshot:
-    "The entries of dicts, and the values of the tensors in them; `restore` puts both back"
-    def __init__(self, dicts, tensors):
-        self.dicts = [(d, dict(d)) for d in dicts]
-        found = {id(v): v for v in (*tensors, *(v for _,kept in self.dicts for v in kept.values())) if isinstance(v, torch.Tensor)}
-        found |= {id(v.grad): v.grad for v in found.values() if v.is_leaf and v.grad is not None}
-        self.tensors = [(v, v.detach().clone(), v.grad if v.is_leaf else None) for v in found.values()]
+    "What containers hold, also inside of one another, and the values of tensors; `restore` puts both back in place"
+    def __init__(self, roots, skip=()):
+        self.kept,tensors,seen,todo = [],[],{id(o) for o in skip},[*roots]
+        while todo:
+            o = todo.pop()
+            if id(o) in seen: continue
+            seen.add(id(o))
+            if isinstance(o, torch.Tensor):
+                tensors.append(o)
+                if o.is_leaf and o.grad is not None: todo.append(o.grad)
+            elif isinstance(o, tuple): todo += o
+            elif type(o) in _containers:
+                self.kept.append((o, o.copy()))
+                if not isinstance(o, np.ndarray): todo += o.values() if isinstance(o, dict) else o
+        self.tensors = [(v, v.detach().clone(), v.grad if v.is_leaf else None) for v in tensors]
 
     def restore(self):
-        for d,kept in self.dicts: d.clear(); d.update(kept)
-        with torch.no_grad():
+        for o,kept in self.kept:
+            if isinstance(o, np.ndarray):
+                if o.flags.writeable: o[...] = kept
+            else:
+                o.clear()
+                (o.update if hasattr(o, 'update') else o.extend)(kept)
+        with torch.inference_mode():     # in which tensors that were made in it may be written to, too
             for v,value,grad in self.tensors:
-                if v.device==value.device: v.copy_(value)
-                else: v.data = value     # somebody moved the model
+                if v.device!=value.device or v.layout is torch.strided and 0 in v.stride(): v.data = value     # somebody moved the model; or it is an expanded tensor
+                else: v.copy_(value)
                 if v.is_leaf: v.grad = grad
 
 # %% ../nbs/05e_lr_finder.ipynb #10231c4b
 def _generators(roots, depth=5):
-    "All random generators that are reachable from `roots` by attributes and short lists, by id"
-    found,seen = {},set()
-    def visit(o, depth):
-        if id(o) in seen or depth<0 or isinstance(o, (torch.Tensor, np.ndarray, type, types.ModuleType, types.FunctionType, str, int, float)): return
-        seen.add(id(o))
-        if isinstance(o, (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)): found[id(o)] = o
-        elif isinstance(o, (list, tuple)) and len(o)<=100: [visit(item, depth-1) for item in o]
-        elif hasattr(o, '__dict__'): [visit(value, depth-1) for name,value in vars(o).items() if name!='run']
-    for root in roots: visit(root, depth)
-    return list(found.values())
+    "A list of all random generators that are reachable from `roots` by attributes and short lists and dicts"
+    found,seen,layer = [],set(),list(roots)
+    for _ in range(depth+1):     # what is nearest first
+        below = []
+        for o in layer:
+            if id(o) in seen or isinstance(o, (torch.Tensor, np.ndarray, type, types.ModuleType, types.FunctionType, str, int, float)): continue
+            seen.add(id(o))
+            if isinstance(o, (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)): found.append(o)
+            elif isinstance(o, (list, tuple, dict)):
+                if len(o)<=100: below += o.values() if isinstance(o, dict) else o
+            elif hasattr(o, '__dict__'): below += [value for name,value in vars(o).items() if name!='run']
+        layer = below
+    return found
 
 def _random_state(generators):
     "A function that puts the random state back to what it is now"
@@ -256,17 +287,18 @@ def _random_state(generators):
 @contextmanager
 def restored(
     learn:Learner, # may be trained inside of the `with`
-    cbs=None,      # callbacks whose random generators are put back too
-):
-    "Puts `learn` and all random state back at the end, bit for bit, also when an exception passes. Needs the memory of one copy of model and optimizer state"
+    cbs:Callback|Callable|Sequence|None=None, # callbacks whose random generators are put back too
+) -> Iterator[None]:
+    """Puts model, optimizer, loaders and all random state back at the end, bit for bit, also when an exception passes.
+
+    Of modules and loaders that means tensors, plain attributes, and what stands in their lists, dicts, sets and arrays; not what objects of other kinds,
+    data sets or callbacks keep, except for random generators. Needs the memory of one copy of all that"""
     opt,loaders = learn.opt,[dl for dl in (learn.data.train_dl, learn.data.valid_dl) if dl is not None]
     modules = [m for part in (learn.model, learn.loss_func) if isinstance(part, torch.nn.Module) for m in part.modules()]
     parts = [part for dl in loaders for part in _loader_parts(dl)]
-    dicts = [d for m in modules for d in (vars(m), m._parameters, m._buffers)] + [vars(part) for part in parts]
     groups,state = list(opt.param_groups),[(p, opt.state[p]) for p in opt.state]
-    kept = _Snapshot(dicts + [d for _,d in state] + groups, [p for group in groups for p in group['params']])
-    generators = _generators([*loaders, *_as_list(cbs), *modules])
-    restore_random = _random_state(generators)
+    kept = _Snapshot([*map(vars, modules), *map(vars, parts), *groups, *(d for _,d in state)], skip=[getattr(dl, 'dataset', None) for dl in loaders])
+    restore_random = _random_state(_generators([*loaders, *_as_list(cbs), *modules]))
     try:
         for part in parts:
             if getattr(part, '_iterator', None) is not None: vars(part)['_iterator'] = None
@@ -279,11 +311,13 @@ def restored(
 
 def lr_find(
     learn:Learner, # stays as it is
-    cbs=None,      # the fit's callbacks that are needed to train: device, batch transforms; not those that print or save
-    cb_funcs=None, # classes and functions that make a callback
+    cbs:Callback|Callable|Sequence|None=None,      # the fit's callbacks that are needed to train: device, batch transforms; not those that print or save
+    cb_funcs:Callable|Sequence|None=None, # classes and functions that make a callback
     **kwargs,      # for `LRFinder`: max_iter, min_lr, max_lr, ...
 ) -> LRFinder:
-    "Try rising learning rates; everything, random state too, is afterwards bit for bit as before. Data of fewer than `max_iter` batches is gone through several times"
+    """Try rising learning rates; model, optimizer, loaders and random state are afterwards bit for bit as before, as `restored` says.
+
+    What data sets and callbacks keep in attributes of their own is not put back. Data of fewer than `max_iter` batches is gone through several times; ValueError if there is none"""
     n_batches = len(learn.data.train_dl)
     if not n_batches: raise ValueError('there is not one batch to train on: len(learn.data.train_dl) is 0')
     finder = LRFinder(**kwargs)
@@ -292,20 +326,24 @@ def lr_find(
     return finder
 
 # %% ../nbs/05e_lr_finder.ipynb #ba9d8ed0
+class _OneRate(LRFinder):
+    "The losses of `n` batches at one rate"
+    def __init__(self, lr, n):
+        super().__init__(min_lr=lr, max_lr=math.inf, worse=math.inf)
+        self.max_iter = n
+    def _next_rate(self): return self.min_lr
+
 def try_lr(
     learn:Learner,   # stays as it is
     lr:float,        # for all parameter groups
     n_batches:int=10,# at most one epoch
-    cbs=None,        # the fit's callbacks, as for `lr_find`
+    cbs:Callback|Callable|Sequence|None=None, # the fit's callbacks, as for `lr_find`
     seed:int=0,      # of the order of the batches
 ) -> list[float]:
-    "The losses of the first batches of a training at this rate; they end early where a loss is not finite"
-    probe = LRFinder(max_iter=max(n_batches, 2), min_lr=lr, max_lr=2*lr, worse=math.inf)
+    "The losses of the first batches of a training at this rate; they end early where a loss is not finite. Puts back what `restored` does"
+    if not 0<lr<math.inf or n_batches<1: raise ValueError(f'a rate of more than 0 and at least one batch are wanted, but were given lr={lr} and n_batches={n_batches}')
+    probe = _OneRate(lr, n_batches)
     with restored(learn, cbs):
         torch.manual_seed(seed)
-        Runner(_as_list(cbs)+[probe, _LastScheduler('lr', sched_no(lr))]).fit(1, learn)
-    return probe.losses[:n_batches]
-
-class _LastScheduler(ParamScheduler):
-    "A `ParamScheduler` that has the last word"
-    _order = 60
+        Runner(_as_list(cbs)+[probe]).fit(1, learn)
+    return probe.losses

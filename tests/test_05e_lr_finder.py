@@ -3,6 +3,7 @@ import pytest
 
 from minifastai.schedule import *
 import copy,math,random,warnings,numpy as np,torch,torch.nn.functional as F
+from collections import Counter,deque
 from torch import nn
 from functools import partial
 from hypothesis import given,settings,strategies as st
@@ -43,20 +44,52 @@ def everything(learn):
     return flat + [torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()]
 
 OPTS = (partial(torch.optim.SGD, lr=0.05, momentum=0.9),partial(torch.optim.Adam, lr=0.01),partial(torch.optim.AdamW, lr=0.01, amsgrad=True))
-def check_poly(sched_poly):
-    "Is exercise 1 solved?"
-    try:
-        for start,end,power in ((1, 2, 1), (0.3, 0.01, 2), (0, 5, 0.5)):
-            curve = sched_poly(start, end, power)
-            if any(abs(curve(i/10)-(start+(i/10)**power*(end-start)))>1e-9 for i in range(11)): return f'not yet: sched_poly({start}, {end}, {power}) has a wrong value'
-    except Exception as e: return f'not yet: {type(e).__name__}: {e}'
-    return 'right'
+import io
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+
+def draw(learn, finder, lr, axs):
+    "The finder's curve with this rate marked, and beside it ten batches at this rate"
+    finder.plot(axs[0])
+    axs[0].axvline(lr, color='tab:purple', lw=5, alpha=0.4, label=f'this rate: {lr:.2g}')
+    axs[0].legend(loc='upper center', bbox_to_anchor=(0.5, -0.22), ncol=2, fontsize=8)
+    losses = try_lr(learn, lr)
+    axs[1].plot(range(1, len(losses)+1), losses, 'o-', color='tab:purple')
+    axs[1].set(title=f'{len(losses)} batches at {lr:.2g}', xlabel='batch', ylabel='loss', ylim=(0, max(2*losses[0], 1.1*max(losses)))); axs[1].grid(alpha=0.3)
+    return axs
+def rate_widget(learn, finder):
+    "A slider for the rate, and the picture that belongs to it"
+    slider = widgets.FloatLogSlider(value=finder.suggestion or 0.01, min=-6, max=1, step=0.1, description='rate', continuous_update=False)
+    picture = widgets.Image(format='png')
+    def redraw(change=None):
+        fig,axs = plt.subplots(1, 2, figsize=(10, 3.6), layout='constrained')
+        draw(learn, finder, slider.value, axs)
+        file = io.BytesIO()
+        fig.savefig(file, dpi=80)
+        plt.close(fig)
+        picture.value = file.getvalue()
+    slider.observe(redraw, names='value')
+    redraw()
+    return widgets.VBox([slider, picture])
 def check_trapezoid(trapezoid):
-    "Is exercise 2 solved?"
-    wanted = {0: 0, 0.05: 0.2, 0.1: 0.4, 0.3: 0.4, 0.5: 0.4, 0.75: 0.202, 1: 0.004}
+    "Is exercise 1 solved?"
+    wanted = {0: 0, 0.025: 0.1, 0.05: 0.2, 0.1: 0.4, 0.3: 0.4, 0.5: 0.4, 0.625: 0.3420071, 0.75: 0.202, 1: 0.004}
     try: wrong = [pos for pos,value in wanted.items() if abs(trapezoid(pos)-value)>1e-6]
     except Exception as e: return f'not yet: {type(e).__name__}: {e}'
     return f'not yet: look at position {wrong[0]}' if wrong else 'right'
+def check_slower(slower_first):
+    "Is exercise 2 solved?"
+    curve = sched_lin(0.2, 0.01)
+    for n in (2, 4):
+        try:
+            run = Runner([slower_first(curve, n), Recorder])
+            run.fit(1, tiny_learner(groups=n))
+        except Exception as e: return f'not yet: {type(e).__name__}: {e}'
+        for group in range(n):
+            for batch,rate in enumerate(run.recorder.group_lrs(group)):
+                wanted = curve(batch/10)*(1 if group else 0.1)
+                if not math.isclose(rate, wanted): return f'not yet: of {n} groups, number {group} trains at {rate:.3g} at batch {batch}, and not at {wanted:.3g}'
+    return 'right'
 def check_tenth(tenth):
     "Is exercise 3 solved?"
     for losses,wanted in (([3., 2., 1., 5.], 0.1), ([3., math.nan, 2., math.inf], 0.1), ([1., 2., 3., -math.inf], 0.001)):
@@ -86,6 +119,7 @@ def test_combining():
     'Lesson 05e_lr_finder, "One curve after another", cell test-combining'
     sched = combine_scheds([0.7, 0.2, 0.1], [sched_lin(0, 1), sched_no(1), sched_lin(1, 0)])
     assert sched(0)==0 and math.isclose(sched(0.35), 0.5) and sched(0.8)==1 and math.isclose(sched(0.95), 0.5, abs_tol=1e-9) and abs(sched(1))<1e-9
+    assert combine_scheds(np.array([0.7, 0.2, 0.1]), [sched_no(1)]*3)(1)==1      # an array will do
     assert '0.9' in raised(ValueError, combine_scheds, [0.5, 0.4], [sched_no(1)]*2)
     assert '3 shares for 2' in raised(ValueError, combine_scheds, [0.5, 0.4, 0.1], [sched_no(1)]*2)
     assert 'more than 0' in raised(ValueError, combine_scheds, [1., 0.], [sched_no(1)]*2)
@@ -111,6 +145,9 @@ def test_scheduler_sets_what_the_curve_says():
     assert set(run.recorder.group_lrs(0))=={1e-3} and set(run.recorder.group_lrs(1))=={1e-4} and all(g['momentum']==0.5 for g in learn.opt.param_groups)
     assert 'for the 2 parameter groups' in raised(ValueError, Runner(ParamScheduler('lr', [sched_no(1)]*3)).fit, 1, tiny_learner(groups=2))
     assert 'weight_decay' in raised(ValueError, Runner(ParamScheduler('weight_dekay', sched_no(1))).fit, 1, tiny_learner())
+    learn = tiny_learner(opt_func=partial(torch.optim.Adam, lr=0.1))
+    Runner(ParamScheduler('betas', lambda pos: (0.8+pos/10, 0.999))).fit(1, learn)
+    assert learn.opt.param_groups[0]['betas']==(0.8+0.9/10, 0.999)
 
 
 def test_equal_to_pytorchs_schedulers():
@@ -168,12 +205,17 @@ def test_suggestions():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter('always')
             assert nothing.suggestion is None
-        assert 'too little to judge by' in str(caught[0].message)
+        assert 'too little to judge by' in str(caught[0].message) and 'schedule' not in caught[0].filename      # it points at the line that asked
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always')
+            assert nothing.suggest('steep') is None
+        assert 'schedule' not in caught[0].filename
     assert 'sharp' in raised(ValueError, LRFinder().suggest, 'sharp')
 
     from matplotlib.figure import Figure
     ax = good.plot(Figure().subplots())
     assert ax.get_xscale()=='log' and f'{good.suggestion:.2g}' in ax.get_legend().get_texts()[-1].get_text() and ax.get_ylim()[1]<5
+    assert 'no suggestion' in found(valley, n=6).plot(Figure().subplots()).get_legend().get_texts()[-1].get_text()
     assert good.plot(ax) is ax and LRFinder().plot(Figure().subplots()).get_ylabel()=='loss'
 
 
@@ -236,6 +278,65 @@ def test_other_things_that_training_changes():
     assert 'not one batch' in raised(ValueError, lr_find, Learner(learner.model, learner.opt, F.mse_loss, DataBunch([], None)))
 
 
+def test_what_lists_and_dicts_hold():
+    'Lesson 05e_lr_finder, "Put everything back", cell test-what-lists-and-dicts-hold'
+    class Diary(nn.Module):
+        "Keeps a record of all kinds, changed in place"
+        def __init__(self):
+            super().__init__()
+            self.means,self.by_name,self.sizes,self.last,self.count,self.bins,self.pair = [[], []],{'n': 0, 'sums': torch.zeros(2)},set(),deque(maxlen=3),Counter(),np.zeros(4),([], torch.zeros(1))
+        def forward(self, x):
+            self.means[0].append(x.detach().mean()); self.by_name['n'] += 1; self.by_name['sums'] += 1; self.by_name[self.by_name['n']] = 'new'
+            self.sizes.add(len(self.means[0])); self.last.append(x.detach()); self.count['calls'] += 1; self.bins[1] += 1; self.pair[0].append(1); self.pair[1].add_(1)
+            return x
+    class Shuffled:
+        "A sampler that shuffles its list in place, as many do"
+        def __init__(self, n): self.order = list(range(n))
+        def __len__(self): return len(self.order)
+        def __iter__(self):
+            random.shuffle(self.order)
+            return iter(self.order)
+    def told(diary): return repr([diary.means, diary.by_name, diary.sizes, diary.last, diary.count, diary.bins, diary.pair])
+    class Counting(Callback):
+        def __init__(self): self.n = 0
+        def begin_batch(self): self.n += 1
+
+    ds = Dataset(torch.randn(40, 3), torch.randn(40, 1))
+    def diary_learner():
+        torch.manual_seed(0); random.seed(0)
+        model = nn.Sequential(nn.Linear(3, 1), Diary())
+        dls = [torch.utils.data.DataLoader(ds, batch_size=4, sampler=sampler) for sampler in (Shuffled(40), None)]
+        return Learner(model, torch.optim.SGD(model.parameters(), lr=0.01), F.mse_loss, DataBunch(*dls))
+    losses = []
+    for find in (False, True):
+        learner,counting = diary_learner(),Counting()
+        Runner().fit(1, learner)
+        diary,sampler = learner.model[1],learner.data.train_dl.sampler
+        state,order,means,hook = told(diary),list(sampler.order),diary.means[0],lambda *args: None
+        if find:
+            diary.register_forward_hook(hook)
+            assert len(lr_find(learner, [counting], max_iter=20, max_lr=0.1).losses)==20
+            assert told(diary)==state and sampler.order==order and diary.means[0] is means and list(diary._forward_hooks.values())==[hook]
+            assert counting.n==20       # what callbacks keep is theirs
+        rec = Recorder()
+        Runner(rec).fit(1, learner)
+        losses.append(rec.losses)
+    assert losses[0]==losses[1]
+
+
+def test_generators_are_found():
+    'Lesson 05e_lr_finder, "Put everything back", cell test-generators-are-found'
+    from minifastai.schedule import _generators
+    class Box:
+        def __init__(self, **kwargs): self.__dict__.update(kwargs)
+    shared = Box(rngs={'a': np.random.default_rng(0)})
+    far = Box(b=Box(b=Box(b=Box(b=Box(b=shared)))))       # too deep to look into
+    assert _generators([far])==[] and _generators([shared])==_generators([far, shared])==[shared.rngs['a']]
+    loop = Box(g=torch.Generator())
+    loop.me = [loop, loop.g]
+    assert _generators([loop, loop])==[loop.g]
+
+
 def test_trying_a_rate():
     'Lesson 05e_lr_finder, "Feel the rate", cell test-trying-a-rate'
     learner = norm_learner(OPTS[0])
@@ -243,22 +344,44 @@ def test_trying_a_rate():
     low,good,high = (try_lr(learner, lr) for lr in (1e-8, 0.02, 1e6))
     assert everything(learner)==state and len(low)==len(good)==10 and good==try_lr(learner, 0.02)
     assert sum(good[5:])<sum(low[5:]) and max(high)>10*max(low)
-    assert low[0]==good[0] and try_lr(learner, 0.02, n_batches=3)==good[:3]
+    assert low[0]==good[0] and try_lr(learner, 0.02, n_batches=3)==good[:3] and try_lr(learner, 0.02, n_batches=1)==good[:1]
+    rates = []
+    class Rates(Callback):
+        def after_loss(self): rates.append(self.opt.param_groups[0]['lr'])
+    assert try_lr(learner, 0.02, cbs=[Rates(), ParamScheduler('lr', sched_no(7.))])==good and set(rates)=={0.02}
+    assert 'lr=0' in raised(ValueError, try_lr, learner, 0) and 'n_batches=0' in raised(ValueError, try_lr, learner, 0.1, 0)
 
 
-def test_solution_poly():
-    'Lesson 05e_lr_finder, "1. A power", cell test-solution-poly'
-    def sched_poly2(start, end, power):
-        line = sched_lin(start, end)
-        def _at(pos): return line(pos**power)
-        return _at
-    assert check_poly(sched_poly2)=='right' and check_poly(lambda start,end,power: sched_lin(start, end)).startswith('not yet')
+def test_the_slider_redraws():
+    'Lesson 05e_lr_finder, "Feel the rate", cell test-the-slider-redraws'
+    learner = norm_learner(OPTS[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')     # so few batches may give no suggestion
+        slider,picture = rate_widget(learner, lr_find(learner)).children
+    state = everything(learner)
+    before = bytes(picture.value)
+    slider.value = 1e-5
+    assert bytes(picture.value)!=before and before[1:4]==bytes(picture.value)[1:4]==b'PNG' and everything(learner)==state
 
 
 def test_solution_trapezoid():
-    'Lesson 05e_lr_finder, "2. A trapezoid", cell test-solution-trapezoid'
-    assert check_trapezoid(combine_scheds([0.1, 0.4, 0.5], [sched_lin(0, 0.4), sched_no(0.4), sched_cos(0.4, 0.004)]))=='right'
+    'Lesson 05e_lr_finder, "1. A trapezoid", cell test-solution-trapezoid'
+    def trapezoid_of(*scheds): return combine_scheds([0.1, 0.4, 0.5], scheds)
+    assert check_trapezoid(trapezoid_of(sched_lin(0, 0.4), sched_no(0.4), sched_cos(0.4, 0.004)))=='right'
+    assert check_trapezoid(trapezoid_of(sched_lin(0, 0.4), sched_no(0.4), sched_lin(0.4, 0.004)))=='not yet: look at position 0.625'
+    assert check_trapezoid(trapezoid_of(sched_cos(0, 0.4), sched_no(0.4), sched_cos(0.4, 0.004)))=='not yet: look at position 0.025'
     assert check_trapezoid(sched_no(0.4)).startswith('not yet')
+
+
+def test_solution_slower_first():
+    'Lesson 05e_lr_finder, "2. A slower first layer", cell test-solution-slower-first'
+    def slower_first2(curve, n_groups):
+        def slow(pos): return curve(pos)/10
+        return ParamScheduler('lr', [slow]+[curve]*(n_groups-1))
+    assert check_slower(slower_first2)=='right'
+    assert check_slower(lambda curve,n_groups: ParamScheduler('lr', curve)).startswith('not yet')
+    assert check_slower(lambda curve,n_groups: ParamScheduler('lr', [sched_no(curve(0)/10)]+[curve]*(n_groups-1))).startswith('not yet')
+    assert 'TypeError' in check_slower(lambda curve,n_groups: ParamScheduler('lr', curve/10))
 
 
 def test_solution_tenth():
