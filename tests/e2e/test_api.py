@@ -35,12 +35,13 @@ def gaps():
             try: signature,comments = inspect.signature(f),docments(f, full=True, args_kwargs=True)
             except (TypeError, ValueError, OSError): continue     # a data class, whose constructor nobody wrote
             if is_event(part) and not part.endswith('__init__'): continue
-            given = [p for p in signature.parameters.values() if p.name not in ('self', 'cls')]
-            for p in given:
+            for p in signature.parameters.values():
+                if p.name in ('self', 'cls'): continue
                 where = f'{part}({p.name})'
                 commented = bool((comments.get(p.name) or {}).get('docment')) or f'`{p.name}`' in (f.__doc__ or '')
                 if not commented and p.name not in ('ax', 'axs', 'fig', 'title'): yield f'{where}: no comment beside it'
-                if p.annotation is p.empty and not commented and p.default is p.empty: yield f'{where}: no type hint'
+                if p.annotation is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD): yield f'{where}: no type hint'
+            if signature.return_annotation is signature.empty and not part.endswith('__init__'): yield f'{part}: no type hint for what it returns'
 
 def test_every_public_name_is_documented():
     found = list(gaps())
