@@ -9,6 +9,12 @@ SHOTS = ROOT/'build'/'screenshots'
 CHROMIUM = shutil.which('chromium')
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason='needs chromium on the PATH (Debian: apt-get install chromium)')
 
+def new_page(browser, **options):
+    "A page in a context of its own; `options` as for Playwright's. It waits for a slow and busy machine"
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(180_000)
+    return page
+
 @contextmanager
 def chromium():
     "A Chromium without a window, as a Playwright browser"

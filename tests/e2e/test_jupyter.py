@@ -1,7 +1,7 @@
 "The lessons in a real JupyterLab, in a real browser: opened, run, clicked, interrupted. Copies of the notebooks, in their quick form."
 import ast,builtins,copy,functools,json,os,re,socket,subprocess,sys,time,urllib.request
 import pytest
-from browser import ROOT,SHOTS,chromium,needs_chromium
+from browser import ROOT,SHOTS,chromium,needs_chromium,new_page
 
 pytestmark = needs_chromium
 LESSONS = sorted(p.stem for p in (ROOT/'nbs').glob('*.ipynb') if p.name[0] not in '._')
@@ -91,7 +91,6 @@ class Lab:
     "JupyterLab in one page of the browser"
     def __init__(self, page, address):
         self.page,self.strangers = page,[]
-        page.set_default_timeout(60_000)
         page.on('request', lambda r: None if r.url.startswith((address, 'data:', 'blob:')) else self.strangers.append(r.url))
         page.goto(f'{address}lab?token=lessons&reset')
         page.wait_for_function('() => window.jupyterapp')
@@ -131,11 +130,11 @@ def browser():
 
 @pytest.fixture
 def jupyter(lab, browser, request):
-    page = browser.new_page(viewport={'width': 1300, 'height': 1000})
+    page = new_page(browser, viewport={'width': 1300, 'height': 1000})
     jupyter = Lab(page, lab)
     yield jupyter
     jupyter.shot(re.sub(r'\W+', '-', request.node.name.removeprefix('test_')))
-    page.close()
+    page.context.close()
     assert not jupyter.strangers, f'asked other hosts: {jupyter.strangers[:5]}'
 
 def test_every_lesson_opens_and_renders(jupyter):

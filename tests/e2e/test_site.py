@@ -4,7 +4,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler,ThreadingHTTPServer
 from urllib.parse import unquote,urldefrag,urljoin
 import pytest
-from browser import ROOT,SHOTS,chromium,needs_chromium
+from browser import ROOT,SHOTS,chromium,needs_chromium,new_page
 
 pytestmark = needs_chromium
 LESSONS = sorted(p.stem for p in (ROOT/'nbs').glob('*.ipynb') if p.name[0] not in '._')
@@ -31,7 +31,7 @@ def browser():
 @pytest.fixture(scope='module')
 def crawled(site, browser):
     "Every page that can be reached from the first, opened at 390 pixels: its links, its anchors, how far it is too wide, what went wrong"
-    page = browser.new_page(viewport={'width': 390, 'height': 844})
+    page = new_page(browser, viewport={'width': 390, 'height': 844})
     wrong,pages,todo = [],{},[site+'index.html']
     page.on('console', lambda m: wrong.append(f'{page.url}: console {m.type}: {m.text}') if m.type in ('error', 'warning') else None)
     page.on('pageerror', lambda e: wrong.append(f'{page.url}: {e}'))
@@ -53,7 +53,7 @@ def crawled(site, browser):
             raw: [...document.querySelectorAll('.prose')].map(e => { e = e.cloneNode(true); e.querySelectorAll('code, pre, mjx-container').forEach(x => x.remove()); return e.textContent }).filter(t => /\\$[^$]+\\$/.test(t)).length})''')
         pages[url] = found
         todo += [urldefrag(link)[0] for link in found['links'] if link.startswith(site) and urldefrag(link)[0].endswith(('.html', '/'))]
-    page.close()
+    page.context.close()
     return pages,wrong
 
 def test_every_lesson_and_module_has_its_page(site, crawled):
@@ -92,27 +92,26 @@ def test_widgets_are_shown_as_they_stood(site, browser):
         cells = json.loads((ROOT/'nbs'/f'{lesson}.ipynb').read_text(encoding='utf-8'))['cells']
         missing += [f'{lesson}: cell {cell["id"]}' for cell in cells for output in cell.get('outputs', ()) if kind in output.get('data', {}) and 'text/html' not in output['data']]
     assert not missing, f'widgets without a static form (`make notebooks` writes it): {missing}'
-    page = browser.new_page(viewport={'width': 390, 'height': 844})
+    page = new_page(browser, viewport={'width': 390, 'height': 844})
     page.goto(site+'05a_foundations.html')
     assert page.locator('.widget-static button').count()>=1
-    page.close()
+    page.context.close()
 
 def test_search_finds_a_name(site, browser):
-    page = browser.new_page(viewport={'width': 1280, 'height': 900})
+    page = new_page(browser, viewport={'width': 1280, 'height': 900})
     page.goto(site+'index.html')
     page.locator('input.md-search__input').fill('RunningBatchNorm')
     page.locator('.md-search-result__item a').first.wait_for()
     assert any('norm' in href for href in page.locator('.md-search-result__item a').evaluate_all('links => links.map(a => a.getAttribute("href"))'))
-    page.close()
+    page.context.close()
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_light_and_dark(site, browser, scheme):
     for width in (390, 1280):
-        context = browser.new_context(viewport={'width': width, 'height': 900}, color_scheme=scheme)
-        page = context.new_page()
+        page = new_page(browser, viewport={'width': width, 'height': 900}, color_scheme=scheme)
         for name in ('index', '07_batchnorm', 'api/runner'):
             page.goto(f'{site}{name}.html')
             red = int(page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]"))
             assert red>200 if scheme=='light' else red<80
             page.screenshot(path=SHOTS/f'site-{name.replace("/", "-")}-{width}-{scheme}.png')
-        context.close()
+        page.context.close()
