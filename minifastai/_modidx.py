@@ -42,6 +42,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'minifastai/checkpoint.py'),
                                        'minifastai.checkpoint.GradientAccumulation.__init__': ( 'long_runs.html#gradientaccumulation.__init__',
                                                                                                 'minifastai/checkpoint.py'),
+                                       'minifastai.checkpoint.GradientAccumulation._reset': ( 'long_runs.html#gradientaccumulation._reset',
+                                                                                              'minifastai/checkpoint.py'),
                                        'minifastai.checkpoint.GradientAccumulation.after_backward': ( 'long_runs.html#gradientaccumulation.after_backward',
                                                                                                       'minifastai/checkpoint.py'),
                                        'minifastai.checkpoint.GradientAccumulation.after_loss': ( 'long_runs.html#gradientaccumulation.after_loss',

@@ -226,6 +226,7 @@ class CheckpointCallback(Callback):
     """Saves the whole state of a training after each epoch, and goes on from there, bit for bit on the same machine with one thread
 
     The file is replaced in one step, the one before is kept beside it with .prev. `fit(12)` means 12 epochs in total, also in pieces. Reads only tensors and plain data.
+    The optimizer comes back with its learning rate, whatever rate the new one was made with.
     Not covered: what data sets draw in persistent workers. CheckpointError for a file that cannot be written, is bad, or does not fit."""
     _order = 1000                    # saves when all others have recorded, loads when all others have begun
     _whole,_loaded,_begin,_keep,_active = False,None,None,True,True
@@ -276,7 +277,7 @@ class CheckpointCallback(Callback):
         if self.every and run.in_train and self._whole and run.n_iter%self.every==0: self.save(run.epoch, run._done)
     def after_epoch(self): self.save(self.run.epoch+1, 0)
 
-    def save(self, epoch:int, done:int):
+    def save(self, epoch:int, done:int) -> None:
         "Write a checkpoint: the next batch to train on is number `done` of `epoch`"
         if self._active and _is_main(): _write(self.path, _gather(self.run, epoch, done, self._begin if done else None), self._keep)
         self._keep = True
@@ -337,7 +338,8 @@ class GradientAccumulation(Callback):
     def __init__(self,
         n:int, # batches for a step
     ): self.n = _count('n', n)
-    def begin_fit(self): self.gathered,self.size,self.total = 0,None,0.
+    def _reset(self): self.gathered,self.size,self.total = 0,None,0.
+    def begin_fit(self): self._reset()
     def after_loss(self):
         if not self.run.in_train: return
         self.size = self.size or len(self.run.yb)
@@ -347,9 +349,9 @@ class GradientAccumulation(Callback):
         self.gathered,self.total = self.gathered+1,self.total+self.share
         if self.gathered<self.n and self.run._done+1<self.run.iters: raise CancelBatchException()
         for p in (p for group in self.run.opt.param_groups for p in group['params'] if p.grad is not None): p.grad /= self.total
-        self.begin_fit()
+        self._reset()
     def state_dict(self) -> dict: return dict(gathered=self.gathered, size=self.size, total=self.total)
-    def load_state_dict(self, state:dict): self.gathered,self.size,self.total = state['gathered'],state['size'],state['total']
+    def load_state_dict(self, state:dict) -> None: self.gathered,self.size,self.total = state['gathered'],state['size'],state['total']
 
 # %% ../nbs/08a_long_runs.ipynb #bc3b6ec0
 class MixedPrecision(Callback):
@@ -370,4 +372,4 @@ class MixedPrecision(Callback):
         if self.scaler.get_scale()<scale: self.run.opt.zero_grad(); raise CancelBatchException()   # a gradient was not finite
     def after_batch(self): self._autocast.close()      # comes always, so autocast ends in any case
     def state_dict(self) -> dict: return self.scaler.state_dict() if self.scaler else {}
-    def load_state_dict(self, state:dict): self.scaler.load_state_dict(state) if self.scaler and state else None
+    def load_state_dict(self, state:dict) -> None: self.scaler.load_state_dict(state) if self.scaler and state else None
