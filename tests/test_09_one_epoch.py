@@ -11,7 +11,7 @@ from minifastai.cnn import BatchTransformXCallback,conv_layer,get_runner
 from minifastai.data import DataBunch,Dataset,get_data,get_dls,get_test_data,normalize
 from minifastai.norms import BatchNorm,one_epoch,swap_norm
 from minifastai.runner import Callback,Learner,Runner,accuracy
-from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
+from minifastai.schedule import ParamScheduler,combine_scheds,sched_lin
 def reference_model():
     "The network of the public recipe, from its description"
     return nn.Sequential(nn.Conv2d(1, 24, 5), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(24, 32, 3), nn.MaxPool2d(2), nn.ReLU(),
@@ -34,11 +34,11 @@ def centre(x, size):
     "The middle `size` by `size` pixels"
     edge = (x.shape[-1]-size)//2
     return x[...,edge:edge+size,edge:edge+size]
-def strided_model(nfs, strides=(2,2,2), size=24, norm=BatchNorm, act=nn.ReLU, pool=False):
-    "Convolutions, 5x5 and then 3x3, for pictures of `size` by `size`, and a linear layer; norm before the activation. `pool`: the maximum of each channel before the linear layer"
+def strided_model(nfs, strides=(2,2,2), size=24, norm=BatchNorm, act=nn.ReLU, pool=False, first_norm=True):
+    "Convolutions, 5x5 and then 3x3, for pictures of `size` by `size`, and a linear layer; norm before the activation. `pool`: the maximum of each channel before the linear layer; `first_norm`: has the first layer a norm too?"
     sizes,side,convs = [1,*nfs],size,[]
     for i,(ni,nf,stride) in enumerate(zip(sizes, nfs, strides)):
-        convs.append(conv_layer(ni, nf, 5 if i==0 else 3, stride=stride, act=act, norm=norm, norm_first=True))
+        convs.append(conv_layer(ni, nf, 5 if i==0 else 3, stride=stride, act=act, norm=norm if i or first_norm else None, norm_first=True))
         side = -(-side//stride)
     end = (nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(nfs[-1], 10)) if pool else (nn.Flatten(), nn.Linear(nfs[-1]*side*side, 10))
     return nn.Sequential(*convs, *end)
@@ -101,14 +101,15 @@ def check_paired(paired):
     first,second = [0.98,0.99,0.985,0.99],[0.981,0.992,0.986,0.992]
     try: gain,doubt = paired(first, second)
     except (TypeError, ValueError): return 'not yet: two numbers are wanted, the mean difference and its standard error'
-    if abs(gain-0.0015)>1e-9: return f'not yet: the mean difference of this example is another one than {gain}'
+    if abs(gain-0.0015)>1e-9: return f'not yet: the mean difference of this example should be 0.0015, not {gain}'
     if abs(doubt-0.0005773502692/2)<1e-9: return 'right'
+    if abs(doubt-0.00025)<1e-9: return 'not yet: you divide the sum of squares by n; a sample has n-1 there (statistics.stdev)'
     return 'not yet: that is the spread of one difference; the mean of four is less uncertain' if abs(doubt-0.0005773502692)<1e-9 else 'not yet: the differences have a spread; do not mix it with that of each recipe'
 def check_products(products):
     "Does `products(model)` count the products of one picture?"
     first,second = products(nn.Sequential(nn.Conv2d(1, 4, 5, stride=2, padding=2), nn.Flatten(), nn.Linear(784, 10))),products(reference_model())
     if first!=4*25*14*14 + 7840: return f'not yet: for a convolution with a stride and a linear layer you count {first:,}. How many positions has its output?'
-    return 'right' if second==24*25*576 + 24*32*9*100 + 800*256 + 2560 else f'not yet: the network of the public recipe has another number than {second:,}'
+    return 'right' if second==24*25*576 + 24*32*9*100 + 800*256 + 2560 else f'not yet: the network of the public recipe has not {second:,}. Which positions has a convolution without padding?'
 def check_cutout(CutoutCallback):
     "Does `CutoutCallback(size)` hide one square in each training picture?"
     torch.manual_seed(0)
@@ -123,7 +124,7 @@ def check_cutout(CutoutCallback):
     if not torch.equal(seen[False], original): return 'not yet: pictures are changed in validation too'
     if not torch.equal(x, original): return 'not yet: the data set was changed, not only the batch'
     hidden = (seen[True]!=original)[:,0]
-    if not (seen[True][:,0][hidden]==0).all(): return "not yet: the square should have the value of the picture's first corner"
+    if not (seen[True][:,0][hidden]==0).all(): return "not yet: the square should have the value of the picture's top-left pixel"
     for square in hidden:
         rows,columns = square.any(1).nonzero().flatten(),square.any(0).nonzero().flatten()
         if len(rows)!=4 or len(columns)!=4 or square.sum()<15: return 'not yet: each picture should lose a square of 4 by 4 pixels'
@@ -146,6 +147,8 @@ def test_strided_model_has_the_sides_it_counts():
         for pool in (False,True): assert strided_model(nfs_, strides, size, pool=pool)(torch.zeros(2,1,size,size)).shape==(2,10)
     assert sum(isinstance(m, BatchNorm) for m in strided_model((4,8,8)).modules())==3
     assert not any(isinstance(m, BatchNorm) for m in strided_model((4,8,8), norm=None).modules())
+    without_first = strided_model((4,8,8), first_norm=False)
+    assert not any(isinstance(m, BatchNorm) for m in without_first[0].modules()) and sum(isinstance(m, BatchNorm) for m in without_first.modules())==2 and without_first[0][0].bias is not None
 
 
 def test_swapping_the_norms_changes_nothing():
@@ -189,10 +192,10 @@ def test_fast_recipe_with_one_seed():
     def check():
         data = get_databunch(96, drop_last=True)
         def make_learner():
-            model = swap_norm(strided_model((16,48,96)), nn.BatchNorm2d).to(memory_format=torch.channels_last)
-            cycle = ParamScheduler('lr', combine_scheds([0.3,0.7], cos_1cycle_anneal(0.003, 0.015, 0.000015)))
+            model = swap_norm(strided_model((16,48,96), first_norm=False), nn.BatchNorm2d).to(memory_format=torch.channels_last)
+            cycle = ParamScheduler('lr', combine_scheds([0.2,0.8], [sched_lin(0.003, 0.015),sched_lin(0.015, 0.000015)]))
             return get_runner(model, data, lr=0.015, cbs=[ClockCallback(), cycle, BatchTransformXCallback(partial(centre, size=24))],
-                              opt_func=partial(torch.optim.AdamW, betas=(0.9,0.99)), loss_func=partial(F.cross_entropy, label_smoothing=0.1))
+                              opt_func=partial(torch.optim.AdamW, betas=(0.9,0.95)), loss_func=partial(F.cross_entropy, label_smoothing=0.1))
         assert one_epoch(make_learner, [0], lambda line: None)['mean']>=0.985
     if not os.environ.get('MINIFASTAI_QUICK'): check()       # the quick form of the notebook leaves it out
 
@@ -266,8 +269,9 @@ def test_solution_paired():
         return statistics.mean(differences),statistics.stdev(differences)/math.sqrt(len(differences))
     def not_averaged(first, second): return right(first, second)[0],statistics.stdev([b-a for a,b in zip(first, second)])
     def unpaired(first, second): return right(first, second)[0],math.hypot(statistics.stdev(first), statistics.stdev(second))/2
-    assert check_paired(right)=='right'
-    for wrong in (not_averaged, unpaired, lambda first,second: (0.,0.), lambda first,second: 0.): assert check_paired(wrong).startswith('not yet')
+    def of_a_population(first, second): return right(first, second)[0],statistics.pstdev([b-a for a,b in zip(first, second)])/2
+    assert check_paired(right)=='right' and 'n-1' in check_paired(of_a_population)
+    for wrong in (not_averaged, unpaired, of_a_population, lambda first,second: (0.,0.), lambda first,second: 0.): assert check_paired(wrong).startswith('not yet')
 
 
 def test_solution_products():
@@ -283,6 +287,7 @@ def test_solution_products():
         for hook in hooks: hook.remove()
         return sum(found)
     assert check_products(products_by_hooks)=='right'
+    assert products_by_hooks(strided_model((16,48,96), size=28, norm=None))==78_400+338_688+663_552+15_360
     assert check_products(lambda model: sum(p.numel() for p in model.parameters())).startswith('not yet')
 
 
