@@ -11,6 +11,7 @@ import copy,math,pickle
 from collections.abc import Callable,Sequence
 import torch,torch.nn.functional as F
 from torch import Tensor,nn
+from .data import DataBunch
 from .runner import AvgStatsCallback,Callback,Learner,ProgressCallback,Recorder,Runner,accuracy
 
 # %% ../nbs/06a_cuda_cnn.ipynb #4fd2d2b2
@@ -21,7 +22,7 @@ class Lambda(nn.Module):
     ):
         super().__init__()
         self.func = func
-    def forward(self, x): return self.func(x)
+    def forward(self, x:Tensor) -> Tensor: return self.func(x)
     def extra_repr(self) -> str: return getattr(self.func, '__name__', repr(self.func))
 
     def __getstate__(self):
@@ -67,7 +68,7 @@ class CudaCallback(Callback):
     Batches in pinned memory (`pin_memory=True` in `get_dls`) are copied while the CPU goes on."""
     _order = 0
     def __init__(self,
-        device=None, # a torch.device or its name, such as 'cuda:1'; None: the current accelerator (CUDA, MPS, XPU), or the CPU
+        device:torch.device|str|None=None, # a torch.device or its name, such as 'cuda:1'; None: the current accelerator (CUDA, MPS, XPU), or the CPU
     ): self.device = torch.device(device) if device is not None else _best_device()
 
     def begin_fit(self): _move_model(self.model, self.opt, self.device)
@@ -83,7 +84,9 @@ def view_tfm(
 ) -> Callable[[Tensor],Tensor]:
     "A function that views a batch as (N, *size); ValueError where an item has another number of elements"
     def _view(x):
-        if x.shape[1:].numel()!=math.prod(size): raise ValueError(f'items of shape {tuple(x.shape[1:])} have {x.shape[1:].numel():,} numbers, and cannot be viewed as {size}, which has {math.prod(size):,}: give view_tfm the size of your pictures')
+        if x.shape[1:].numel()!=math.prod(size):
+            raise ValueError(f'items of shape {tuple(x.shape[1:])} have {x.shape[1:].numel():,} numbers, and cannot be viewed as {size}, '
+                             f'which has {math.prod(size):,}: give view_tfm the size of your pictures')
         return x.view(-1, *size)
     return _view
 
@@ -99,17 +102,17 @@ class BatchTransformXCallback(Callback):
 _MEAN_SUBTRACTING = nn.modules.batchnorm._BatchNorm,nn.modules.instancenorm._InstanceNorm
 
 def _subtracts_mean(norm):
-    "Does this layer subtract each channel's own mean? Ours say so, PyTorch's are known by type"
+    "Does this layer subtract each channel's own mean? The norms of lesson 07 say so, PyTorch's are known by type"
     return getattr(norm, 'subtracts_channel_mean', isinstance(norm, _MEAN_SUBTRACTING))
 
 def conv_layer(
     ni:int,                      # channels in
     nf:int,                      # channels out, the number of filters
-    ks:int=3,                    # kernel size
+    ks:int=3,                    # kernel size, odd
     stride:int=2,                # 2 halves each side
     act:Callable|None=nn.ReLU,   # act() makes the activation; None: without
     norm:Callable|None=None,     # norm(nf) makes a norm; None: without
-    norm_first:bool=False,       # norm before the activation, as in the papers? The lesson has it after
+    norm_first:bool=False,       # norm before the activation, as in the papers? The course that we follow has it after
     bias:bool|None=None,         # None: only where it is not redundant
 ) -> nn.Sequential:
     "Convolution, activation, norm; [0] is the convolution"
@@ -122,7 +125,7 @@ def conv_layer(
 class CNN(nn.Sequential):
     "What `get_cnn_model` makes: an nn.Sequential that says what it wants when a batch is no batch of pictures"
     ni = None   # channels of the pictures; None: not checked
-    def forward(self, x):
+    def forward(self, x:Tensor) -> Tensor:
         if self.ni is not None and (x.ndim!=4 or x.shape[1]!=self.ni): self._check(x)
         return super().forward(x)
 
@@ -132,9 +135,10 @@ class CNN(nn.Sequential):
         if x.ndim==4 and shape[1]==ni: return
         todo = (f'Flat pictures get their shape from BatchTransformXCallback(view_tfm({ni}, height, width))' if x.ndim==2 else
                 'A single picture becomes a batch of one by x[None]' if x.ndim==3 and shape[0]==ni else
-                f'Pictures without a dimension for the channel get one by x[:,None]' if x.ndim==3 else
+                'Pictures without a dimension for the channel get one by x[:,None]' if x.ndim==3 and ni==1 else
                 'Channels come before height and width: x.permute(0, 3, 1, 2)' if x.ndim==4 and shape[3]==ni else
                 'Give get_cnn_model the channels of your pictures as ni=')
+        if x.ndim==2 and ni==1 and shape[0]==shape[1]: todo += '; a single picture becomes a batch of one by x[None,None]'
         raise ValueError(f'the network wants a batch of pictures of shape (N, {ni}, H, W), but was given {shape}. {todo}.')
 
 # %% ../nbs/06a_cuda_cnn.ipynb #d2396d8e
@@ -149,9 +153,9 @@ def _check_nfs(nfs):
     return list(nfs)
 
 def get_cnn_layers(
-    data,              # a `DataBunch`; its c is the number of outputs
+    data:DataBunch,    # its c is the number of outputs
     nfs:Sequence[int], # filters of each convolution
-    ni:int=None,       # channels of the pictures; None: as in the data, 1 where pictures are rows
+    ni:int|None=None,  # channels of the pictures; None: as in the data, 1 where pictures are rows
     **kw,              # for `conv_layer`: act, norm, norm_first, bias
 ) -> list[nn.Module]:
     "Convolutions of stride 2, the first 5x5 and the others 3x3, then average pooling and a linear layer"
@@ -162,7 +166,7 @@ def get_cnn_layers(
     return [*convs, nn.AdaptiveAvgPool2d(1), Lambda(flatten), nn.Linear(nfs[-1], data.c)]
 
 def get_cnn_model(
-    data,              # as for `get_cnn_layers`
+    data:DataBunch,    # as for `get_cnn_layers`
     nfs:Sequence[int], # filters of each convolution
     **kw,              # for `get_cnn_layers` and `conv_layer`
 ) -> nn.Sequential:
@@ -174,13 +178,13 @@ def get_cnn_model(
 # %% ../nbs/06a_cuda_cnn.ipynb #399a72a3
 def get_runner(
     model:nn.Module,             # what is trained
-    data,                        # a `DataBunch`
-    lr:float=0.6,                # learning rate
-    cbs=None,                    # callbacks; None: recorder, table of loss and accuracy, progress bar
-    opt_func:Callable=None,      # opt_func(parameters, lr=lr); None: torch.optim.SGD
+    data:DataBunch,              # what it is trained on
+    lr:float=0.6,                # learning rate; the default is one for SGD
+    cbs:Callback|Callable|Sequence|None=None, # in place of the default ones; None: recorder, table of loss and accuracy, progress bar. On a GPU add CudaCallback
+    opt_func:Callable|None=None, # opt_func(parameters, lr=lr); None: torch.optim.SGD
     loss_func:Callable=F.cross_entropy, # loss_func(pred, yb) gives a scalar
     channels_last:bool=False,    # keep pictures pixel by pixel in memory, not channel by channel? Often faster
-    compile:bool=False,          # compile the model with torch.compile? Faster after a first batch that takes tens of seconds
+    compile:bool=False,          # compile the model with torch.compile? Often faster, after a first batch of each size that may take half a minute
 ) -> tuple[Learner,Runner]:
     "learn, run: everything for `run.fit(epochs, learn)`. The two options change `model` in place: it stays the same object, with the same names in its state_dict"
     if channels_last: model.to(memory_format=torch.channels_last)
