@@ -182,7 +182,6 @@ class _Loop(_Events):
         except CancelEpochException: self('after_cancel_epoch')
 
     def _one_batch(self, steps):
-        self.pred = self.loss = None
         try:
             try: steps()
             except CancelBatchException: self('after_cancel_batch')
@@ -192,8 +191,12 @@ class _Loop(_Events):
         self._close('after_batch')
 
     def _steps(self):
-        self._predict()
-        self.loss = self.loss_func(self.pred, self.yb)
+        try:
+            self._predict()
+            self.loss = self.loss_func(self.pred, self.yb)
+        except BaseException:
+            self.pred = self.loss = None
+            raise
         self('after_loss')
         if not self.in_train: return
         self.loss.backward()
@@ -222,7 +225,7 @@ def _make_callback(o):
 class Runner(_Loop):
     """The training loop: `fit` trains a `Learner` and tells callbacks what happens.
 
-    Attributes, for callbacks to read and change: learn, model, opt, loss_func, data; xb, yb, pred, loss of this batch (None where it was cancelled before); epoch of epochs;
+    Attributes, for callbacks to read and change: learn, model, opt, loss_func, data; xb, yb, pred, loss of this batch (both None if it was cancelled before its loss was known); epoch of epochs;
     iters, the batches of this pass; n_iter, the training batches that have ended, cancelled ones too; n_epochs, the same in epochs (1.5: half of the second); in_train.
     For a training that goes on where another one stopped, `begin_fit` may set first_epoch, n_iter, and fast_forward: a function that gets the first
     training pass's iterator before its first batch, takes the batches that are done from it and returns their number."""

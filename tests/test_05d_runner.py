@@ -404,10 +404,14 @@ def test_a_batch_without_a_loss_is_not_recorded():
         def __init__(self): self.kept = []
         def after_loss(self):
             if self.in_train: self.kept.append(self.loss.item())
+    class Known(Callback):
+        def __init__(self): self.known = []
+        def after_batch(self): self.known.append((self.run.pred is not None, self.run.loss is not None))
     for event in ('begin_batch', 'after_pred'):
-        run = Runner([Keep, Events(event, CancelBatchException(), at=3), Recorder])
+        run = Runner([Keep, Events(event, CancelBatchException(), at=3), Recorder, Known])
         run.fit(1, tiny_learner(n_train=5))
         assert run.recorder.losses==run.keep.kept and len(run.recorder.losses)==len(run.recorder.lrs)==4, run.recorder.losses
+        assert run.known.known==[(True, True)]*2+[(False, False)]+[(True, True)]*4
 
 
 def test_recorder_draws_into_a_given_axis():
