@@ -86,7 +86,7 @@ def main():
             box = {OURS: []}
             measured(OURS, n, box, 10_000)
             return box[OURS][0]['peak']
-        many = take_turns({TWO: lambda: peak_of(1), TEN: lambda: peak_of(9)}, rounds)      # and one before, the start
+        many = take_turns({TWO: lambda: peak_of(1), TEN: lambda: peak_of(9)}, 2)      # and one before, the start
         late += report('Ten epochs take no more memory than two: peak, 10,000 images', many, 'MiB', 1, {TEN: (10, 'more')}, digits=0)
     finish(late, args.quick)
 

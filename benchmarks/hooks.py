@@ -48,7 +48,7 @@ def per_layer(n_layers, repeat):
 def main():
     args = arguments(__doc__).parse_args()
     torch.set_num_threads(1)
-    n,rounds = (6, 5) if args.quick else (20, 15)
+    n,rounds = (6, 5) if args.quick else (20, 11)
     data = get_databunch(512)
     loader = iter(data.train_dl)
     batches = DataBunch([next(loader) for _ in range(n)], None, data.c)     # in memory: the loader's time is none of ours
