@@ -135,7 +135,8 @@ def trained(cbs):
                            cbs=[DistributedCallback(sync_norms=True, timeout=20), Recorder, AvgStatsCallback(accuracy, printer=lambda line: None), *cbs])
     run.fit(2, learn)
     state = [v.tolist() for v in learn.model.state_dict().values()]
-    return repr((state, len(run.recorder.losses), run.n_iter, [{k: v for k,v in row.items() if k!='seconds'} for row in run.avg_stats.history])),run.n_iter
+    # not the number of recorded losses: a batch that one process cancels before its loss has none there
+    return repr((state, run.n_iter, [{k: v for k,v in row.items() if k!='seconds'} for row in run.avg_stats.history])),run.n_iter
 batch,epoch,train = CancelBatchException,CancelEpochException,CancelTrainException
 cases  = [(event, e, (2, 3), True) for event in ('begin_batch', 'after_pred', 'after_loss', 'after_backward', 'after_step') for e in (batch, epoch, train)]
 cases += [(event, e, (2,), False) for event in ('begin_batch', 'after_pred', 'after_loss') for e in (batch, epoch, train)]
@@ -160,7 +161,7 @@ def test_all_cancel_or_none(tmp_path):
     assert len(rows)==3*(15+9+4+4+2)
     for row in rows:
         assert row[4], f'the processes parted: {row}'
-        if row[2] is True: assert row[5], f'nothing was cancelled: {row}'
+        if row[2] is True and row[:2]!=('after_step', 'CancelBatchException'): assert row[5], f'nothing was cancelled: {row}'     # after its step a batch has nothing left to cancel
     for event in {row[0] for row in rows}:                          # where it was raised makes no difference
         for kind in {row[1:3] for row in rows if row[0]==event}: assert len({row[6] for row in rows if row[0]==event and row[1:3]==kind})==1, (event, kind)
 
