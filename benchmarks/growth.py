@@ -62,7 +62,7 @@ def main():
             (Path(tmp)/str(size)).mkdir()
             idx_files(Path(tmp)/str(size), size)
         late += report('Loading, uncompressed files (linear: twice the images take twice the time)', take_turns({f'{size:,} images': partial(loading, Path(tmp)/str(size)) for size in sizes}, rounds), 'ms', 1e3, {f'{sizes[-1]:,} images': (1.5*sizes[-1]/sizes[0], 'ratio')})
-    print('\nFiles of more than 32 MiB, that is from about 42,000 images on, are read into memory that the allocator asks for anew each time: there an image takes about a third more, in steady proportion again.')
+    print('\nFiles of more than 32 MiB, that is from about 42,000 images on, are read into memory that the allocator asks for anew each time: there an image may take more time, in steady proportion again.')
     rounds = 2 if args.quick else 6
     runs = [imports('torch', 'minifastai', 'minifastai.all') for _ in range(rounds+1)][1:]      # the first one compiles
     late += report('Import, one after the other: CPU time', {name: [run[name] for run in runs] for name in runs[0]}, 'ms', 1e3, {'import minifastai': (50, 'value'), 'import minifastai.all': (50, 'value')}, more=False)
