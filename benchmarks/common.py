@@ -1,7 +1,6 @@
 "What the benchmarks share: candidates take turns, and every table gives ratios first"
-import argparse,contextlib,os,sys
+import argparse,contextlib,importlib.metadata,os,sys
 from statistics import median,quantiles
-import torch
 
 class Silent:
     "Text that nobody reads, written to what looks like a terminal: progress bars do all their work"
@@ -71,4 +70,4 @@ def finish(late, quick):
     worst = [f'{name}: {value:.2f}, bar {limit}' for name,value,limit in late if value>2*limit]
     if quick and worst: sys.exit('more than twice the bar: '+'; '.join(worst))
 
-def versions(): return f'torch {torch.__version__}, Python {sys.version.split()[0]}'
+def versions(): return f'torch {importlib.metadata.version("torch")}, Python {sys.version.split()[0]}'

@@ -54,7 +54,7 @@ BARS = {RECORDED: (30, 'more'), STATS: (60, 'more'), 'get_dls': (25, 'more')}
 def main():
     args = arguments(__doc__).parse_args()
     torch.set_num_threads(1)
-    n,rounds = (300, 5) if args.quick else (800, 17)
+    n,rounds = (400, 4) if args.quick else (800, 17)
     print(f'\n## The loop\n\nA batch of two through one linear layer, {n} batches, {rounds} rounds in turns, processor time, one thread, {versions()}. First column of times: the tenth percentile, which the bars are for.')
     late = report('Training', take_turns({name: partial(func, n) for name,func in LOOP.items()}, rounds), 'µs a batch', 1e6, BARS)
     late += report('Batches alone', take_turns({name: partial(func, n) for name,func in LOADER.items()}, rounds), 'µs a batch', 1e6, BARS)
