@@ -1,7 +1,6 @@
 "The same script alone (python train_ddp.py) and on many processes (torchrun --standalone --nproc-per-node 2 train_ddp.py)."
 import torch
 from minifastai.all import *
-from minifastai.distributed import DistributedCallback
 
 torch.manual_seed(42)
 data = get_databunch(bs=512)

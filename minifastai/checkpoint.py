@@ -266,8 +266,8 @@ class CheckpointCallback(Callback):
         for i in range(state['done']):
             if next(batches, None) is None: raise CheckpointError(f'{file} does not fit: {state["done"]} batches of epoch {state["epoch"]} are done, but the data gave only {i}')
         _put_back(state, self.run, file)
-        self.run._done,self.run.n_iter,self.run.n_epochs = state['done'],state['n_iter'],state['epoch']+state['done']/state['iters']
         _put_random_back(state['random']['now'], self.run)
+        return state['done']
 
     def begin_batch(self): self._whole = False
     def after_step(self): self._whole = True
@@ -342,8 +342,9 @@ class GradientAccumulation(Callback):
     def begin_fit(self): self._reset()
     def after_loss(self):
         if not self.run.in_train: return
-        self.size = self.size or len(self.run.yb)
-        self.share = len(self.run.yb)/self.size       # 1 unless batches differ in size
+        n = float(getattr(self.run, 'n_items', None) or len(self.run.yb))   # where several processes share the batch, the items of all
+        self.size = self.size or n
+        self.share = n/self.size                      # 1 unless batches differ in size
         self.run.loss.register_hook(lambda grad: grad*self.share)
     def after_backward(self):
         self.gathered,self.total = self.gathered+1,self.total+self.share

@@ -9,15 +9,15 @@ __all__ = ['DistributedCallback']
 import atexit,os
 from datetime import timedelta
 import torch,torch.distributed as dist
-from torch import Tensor,nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader,IterableDataset
 from .checkpoint import CheckpointCallback
 from .cnn import BatchTransformXCallback,CudaCallback
 from .data import BatchIndices,DataBunch
 from .foundations import noop
 from .norms import BatchNorm,RunningBatchNorm
-from .runner import AvgStatsCallback,Callback,CancelBatchException,CancelEpochException,CancelTrainException,ProgressCallback,Recorder,TrainEvalCallback
+from .runner import AvgStatsCallback,Callback,CancelBatchException,CancelEpochException,CancelTrainException,ProgressCallback,Recorder,Runner,TrainEvalCallback
 from .schedule import ParamScheduler
 
 # %% ../nbs/08b_distributed.ipynb #1ba9c247
@@ -58,7 +58,7 @@ def _shared_loader(dl, rank, world_size):
     if not isinstance(dl, DataLoader): return _CutBatches(dl, rank, world_size)
     kept = {name: getattr(dl, name) for name in _LOADER_ARGS}
     if isinstance(dl.sampler, BatchIndices): return type(dl)(dl.dataset, sampler=_SharedIndices(dl.sampler, rank, world_size), batch_size=None, **kept)
-    if dl.batch_sampler is None: return _CutBatches(dl, rank, world_size)
+    if dl.batch_sampler is None or isinstance(dl.dataset, IterableDataset): return _CutBatches(dl, rank, world_size)
     indices = _SharedIndices(dl.batch_sampler, rank, world_size)
     return _NoEmptyShares(DataLoader(dl.dataset, batch_sampler=indices, **kept), indices)
 
@@ -89,11 +89,11 @@ class _Shown(torch.autograd.Function):
     def backward(ctx, dy): return dy*ctx.saved_tensors[0],None,None
 
 def _loss_of_all(loss, n):
-    "The mean loss over the items of all processes, of which `n` are here; its gradient is such that DDP's average is exact"
+    "The mean loss over the items of all processes, of which `n` are here, and the number of all; the gradient is such that DDP's average is exact"
     own = loss.detach()
     total = torch.stack([own*n if n else torch.zeros_like(own), torch.full_like(own, n)])
     dist.all_reduce(total)
-    return _Shown.apply(loss, total[0]/total[1], n*dist.get_world_size()/total[1])
+    return _Shown.apply(loss, total[0]/total[1], n*dist.get_world_size()/total[1]),total[1]
 
 # %% ../nbs/08b_distributed.ipynb #d813c4ca
 _CANCELS = None,CancelBatchException,CancelEpochException,CancelTrainException
@@ -109,7 +109,7 @@ class _Voter(Callback):
         if self._level>level: raise _CANCELS[self._level]('it was raised in another process')
 
     def after_cancel_batch(self):
-        if self.run.in_train and self._level<1: self.vote(1)
+        if self.run.in_train and self._level<1: self.vote(1)     # <1: it began here, the others do not know yet
     def after_cancel_epoch(self):
         if self.run.epochs and self._level<2: self.vote(2)
     def after_cancel_train(self):
@@ -173,6 +173,7 @@ class _SyncedBatchNorm(BatchNorm):
         if not self.training: return super().forward(x)
         self._check(x)
         shift,_,size = _common_shift(x, self.means.dtype)
+        if size==1: self._refuse(x, 'that is, over all processes, one value per channel, and one value has no variance. Train with more pictures in a batch or on a larger map, or use RunningBatchNorm')
         y,sums,squares = _normalize_together(x, self, shift, 0., 0., 1/size)
         with torch.no_grad():
             self.means.lerp_(shift + sums/size, self.mom)
@@ -227,7 +228,7 @@ def _leave():
 
 # %% ../nbs/08b_distributed.ipynb #fe64d4a0
 def _silence(cb):
-    "Keep a callback from printing and saving"
+    "Keep a callback from printing and saving: a method `save` of a callback runs in process 0 only"
     if isinstance(cb, AvgStatsCallback): cb.printer = noop
     if isinstance(cb, ProgressCallback): cb.kwargs = {**cb.kwargs, 'disable': True}
     if hasattr(type(cb), 'save'): cb.save = noop
@@ -254,7 +255,7 @@ class DistributedCallback(_Voter):
     """Trains on several processes that torchrun started, with PyTorch's DistributedDataParallel; alone it does nothing
 
     `bs` is the size of the whole batch, of which each process takes its share: steps, losses and metrics are those of one process. Give it to `lr_find` too. Process 0 alone prints and saves;
-    `run.distributed.rank` says which one this is. gloo on CPUs, NCCL on GPUs. All processes need the same model, data and loss function (a mean over items), and cancel in callbacks only. https://docs.pytorch.org/docs/stable/notes/ddp.html"""
+    `run.distributed.rank` says which one this is, `run.n_items` how many items the batch has in all of them. gloo on CPUs, NCCL on GPUs. All processes need the same model, data and loss function (a mean over items), and cancel in callbacks only. https://docs.pytorch.org/docs/stable/notes/ddp.html"""
     _order = -99       # after TrainEvalCallback, before all others
     def __init__(self,
         sync_norms:bool=False, # let BatchNorm and RunningBatchNorm take their statistics over all processes? (nn.BatchNorm2d: on GPUs only)
@@ -269,7 +270,9 @@ class DistributedCallback(_Voter):
     def __call__(self, event):
         if self.world_size>1: super().__call__(event)
 
-    def set_runner(self, run):
+    def set_runner(self,
+        run:Runner, # of this process; each process has its own
+    ) -> None:
         super().set_runner(run)
         cbs = getattr(run, 'cbs', None)
         if self.world_size==1 or cbs is None: return
@@ -287,14 +290,17 @@ class DistributedCallback(_Voter):
         self.vote()
         run = self.run
         n_batches = len(run.data.train_dl),None if run.data.valid_dl is None else len(run.data.valid_dl)
-        found = _gathered((run.epochs, n_batches, _watched(run, (self, self.last))))
-        if len({part[:2] for part in found})>1: raise ValueError(f'the processes were given different epochs or data: {[part[:2] for part in found]} epochs and (training, validation) batches. Give all the same data, each takes its share by itself')
+        found = _gathered(((run.epochs, n_batches), (run.first_epoch, run.n_iter), _watched(run, (self, self.last))))
+        if len({part[0] for part in found})>1: raise ValueError(f'the processes were given different epochs or data: {[part[0] for part in found]} epochs and (training, validation) batches. Give all the same data, each takes its share by itself')
+        if len({part[1] for part in found})>1:
+            places = ', '.join(f'process {rank} at epoch {epoch} after {done} training batches' for rank,(_,(epoch,done),_) in enumerate(found))
+            raise ValueError(f'the processes begin at different places: {places}. A checkpoint to resume from must be in a folder that all machines share')
         self.watched = frozenset().union(*(part[2] for part in found))
         if self.sync_norms: _sync_norms(run.model)
         self.ddp = DistributedDataParallel(run.model, **self.kwargs)
 
     def _same_buffers(self):
-        "Take over the buffers of process 0: they differ where a norm that is not synchronised saw another share"
+        "Take over the buffers of process 0: after the last batch of a pass they differ, where a norm that is not synchronised saw another share; DDP does the same before each forward pass"
         for buffer in self.run.model.buffers(): dist.broadcast(buffer, 0)
 
     def after_pred(self): self.run.model = self.run.learn.model
@@ -302,7 +308,7 @@ class DistributedCallback(_Voter):
         run = self.run
         if not run.in_train: return
         if 'after_pred' in self.watched: self.vote()
-        run.loss = _loss_of_all(run.loss, len(run.xb))
+        run.loss,run.n_items = _loss_of_all(run.loss, len(run.xb))
     def after_batch(self): self.run.model = self.run.learn.model
 
     def begin_validate(self):
@@ -320,5 +326,5 @@ class DistributedCallback(_Voter):
         if self.ddp is not None: self._same_buffers()
 
     def after_fit(self):
-        self.run.model,self.ddp = self.run.learn.model,None
+        self.run.model,self.run.n_items,self.ddp,self._level = self.run.learn.model,None,None,0      # the next fit begins with no cancellation
         _change_class(self.run.model, _NOT_SYNCED)

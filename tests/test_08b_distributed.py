@@ -5,14 +5,14 @@ import os,sys
 from contextlib import contextmanager
 import pytest,torch,torch.distributed as dist
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader,IterableDataset
 from hypothesis import given,settings,strategies as st
 from minifastai.cnn import get_cnn_model,get_runner
 from minifastai.data import DataBunch,Dataset,get_dls
 from minifastai.norms import BatchNorm,RunningBatchNorm
 from minifastai.runner import AvgStatsCallback,Recorder,accuracy
 from minifastai.distributed import DistributedCallback,_NOT_SYNCED,_change_class,_share,_shared_loader,_sync_norms
-os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo' if sys.platform.startswith('linux') else 'lo0')      # the name of the loopback interface
+if 'GLOO_SOCKET_IFNAME' not in os.environ: os.environ['GLOO_SOCKET_IFNAME'] = 'lo' if sys.platform.startswith('linux') else 'lo0'      # the name of the loopback interface
 @contextmanager
 def group_of_one():
     "While it lasts, this process is a process group"
@@ -33,10 +33,11 @@ def check_combined(func):
     for sizes in ((3, 4), (1, 9, 2), (5,)):
         parts = [torch.randn(n, generator=generator, dtype=torch.float64)*(i+1)+7*i for i,n in enumerate(sizes)]
         whole = torch.cat(parts)
-        try: mean,var = func(torch.stack([p.mean() for p in parts]), torch.stack([p.var(correction=0) for p in parts]), torch.tensor(sizes))
+        try:
+            mean,var = func(torch.stack([p.mean() for p in parts]), torch.stack([p.var(correction=0) for p in parts]), torch.tensor(sizes))
+            if not abs(mean-whole.mean())<1e-9: return f'not yet: for shares of {sizes} the mean is off'
+            if not abs(var-whole.var(correction=0))<1e-9: return f'not yet: for shares of {sizes} the mean is right and the variance is off'
         except Exception as e: return f'not yet: {type(e).__name__}: {e}'
-        if abs(mean-whole.mean())>1e-9: return f'not yet: for shares of {sizes} the mean is off'
-        if abs(var-whole.var(correction=0))>1e-9: return f'not yet: for shares of {sizes} the mean is right and the variance is off'
     return 'right'
 def check_counted_twice(func):
     "Does `func` give the number of items that DistributedSampler pads?"
@@ -63,8 +64,11 @@ def test_shares_are_a_partition():
 def test_every_kind_of_loader_is_shared():
     'Lesson 08b_distributed, "Shares of the data", cell test-every-kind-of-loader-is-shared'
     ds = Dataset(torch.arange(23.), torch.arange(23))
+    class Stream(IterableDataset):
+        def __len__(self): return 23
+        def __iter__(self): return zip(ds.x, ds.y)
     kinds = [lambda: get_dls(ds, ds, 5)[0], lambda: get_dls(ds, ds, 5)[1], lambda: get_dls(ds, ds, 5, drop_last=True)[0], lambda: DataLoader(ds, 5, shuffle=True), lambda: DataLoader(ds, 12, num_workers=1),
-             lambda: [(ds.x[i:i+5], ds.y[i:i+5]) for i in range(0, 23, 5)], lambda: DataLoader(torch.utils.data.TensorDataset(ds.x, ds.y), 4, shuffle=True)]
+             lambda: [(ds.x[i:i+5], ds.y[i:i+5]) for i in range(0, 23, 5)], lambda: DataLoader(torch.utils.data.TensorDataset(ds.x, ds.y), 4, shuffle=True), lambda: DataLoader(Stream(), 5)]
     with group_of_one():
         for make in kinds:
             def batches(*share):
@@ -119,6 +123,15 @@ def test_norms_that_cannot_be_synchronised_are_named():
     with pytest.raises(ValueError, match='BatchNorm2d.*swap_norm'): _sync_norms(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)))
 
 
+def test_one_value_per_channel_is_refused_by_a_synchronised_norm_too():
+    'Lesson 08b_distributed, "Norms that see the whole batch", cell test-one-value-is-refused'
+    with group_of_one():
+        layer = BatchNorm(3)
+        _sync_norms(layer)
+        with pytest.raises(ValueError, match='over all processes.*no variance'): layer(torch.ones(1, 3, 1, 1))
+        assert layer.vars.equal(torch.ones(3))
+
+
 def test_alone_it_does_nothing():
     'Lesson 08b_distributed, "The callback", cell test-alone-it-does-nothing'
     (learn,run),(learn2,run2) = small_learner(),small_learner(cbs=[DistributedCallback(sync_norms=True)])
@@ -138,9 +151,31 @@ def test_solution_combined():
     assert check_combined(solution)=='right'
     assert check_combined(lambda means, variances, counts: (means.mean(), variances.mean())).startswith('not yet')
     assert 'variance' in check_combined(lambda means, variances, counts: ((counts*means).sum()/counts.sum(), (counts*variances).sum()/counts.sum()))
+    for wrong in (lambda m, v, c: (m.mean()*float('nan'), v.mean()), lambda m, v, c: ((c*m).sum()/c.sum(), v.mean()*float('nan')), lambda m, v, c: (m, v), lambda m, v, c: 'ab'):
+        assert check_combined(wrong).startswith('not yet')
 
 
 def test_solution_counted_twice():
     'Lesson 08b_distributed, "Exercises", cell test-solution-counted-twice'
     assert check_counted_twice(lambda n, world_size: -n%world_size)=='right'
     assert check_counted_twice(lambda n, world_size: n%world_size).startswith('not yet')
+
+
+def test_solution_shares_weighted_by_hand():
+    'Lesson 08b_distributed, "Exercises", cell test-solution-by-hand'
+    def averaged_by_hand(x, world_size, line):
+        "What `line` in each process, `all_reduce` and the division leave in weight.grad; beside it the gradient of the whole batch"
+        model,total = nn.Linear(3, 1, bias=False).double(),0.
+        for rank in range(world_size):
+            model.zero_grad()
+            mine = _share(x, rank, world_size)
+            model(mine).square().mean().backward()
+            exec(line, dict(model=model, mine=mine, x=x, world_size=world_size))
+            total = total+model.weight.grad.clone()
+        model.zero_grad()
+        model(x).square().mean().backward()
+        return total/world_size,model.weight.grad
+    torch.manual_seed(0)
+    for n_items,world_size in ((5, 2), (7, 3), (8, 2)):
+        right,wrong = (averaged_by_hand(torch.randn(n_items, 3, dtype=torch.float64), world_size, line) for line in ('model.weight.grad *= len(mine)*world_size/len(x)', ''))
+        assert torch.allclose(*right) and torch.allclose(*wrong)==(n_items%world_size==0)

@@ -1,5 +1,5 @@
 "Training on several processes: real torchrun, gloo on the loopback address, and a time limit for everything."
-import os,signal,subprocess,sys,time
+import os,re,signal,subprocess,sys,time
 from pathlib import Path
 import pytest,torch
 
@@ -23,6 +23,7 @@ import os,sys,torch
 from functools import partial
 from torch import nn
 from minifastai.activations import get_learn_run
+from minifastai.checkpoint import GradientAccumulation
 from minifastai.data import DataBunch,Dataset,get_databunch,get_dls
 from minifastai.distributed import DistributedCallback
 from minifastai.norms import BatchNorm,RunningBatchNorm
@@ -30,12 +31,12 @@ from minifastai.runner import AvgStatsCallback,ProgressCallback,Recorder,accurac
 from minifastai.schedule import lr_find
 from torch.utils.data import DataLoader
 whole,results = get_databunch(66),{}
-def learner(dtype, norm=None, n=635, bs=66, act=nn.ReLU, lr=0.1, items=False):
+def learner(dtype, norm=None, n=635, bs=66, act=nn.ReLU, lr=0.1, items=False, cbs=()):
     torch.manual_seed(42 if int(os.environ.get('RANK', 0))==0 else 7)      # other weights and another order in process 1: those of process 0 must count
     train_ds,valid_ds = (Dataset(ds.x[:k].to(dtype), ds.y[:k]) for ds,k in ((whole.train_ds, n), (whole.valid_ds, 301)))
     dls = (DataLoader(train_ds, bs, shuffle=True, num_workers=1), DataLoader(valid_ds, 2*bs)) if items else get_dls(train_ds, valid_ds, bs)
     together = DistributedCallback(sync_norms=True)
-    learn,run = get_learn_run([8, 16, 32], DataBunch(*dls, 10), lr=lr, norm=norm, norm_first=True, act=act, cbs=[together, Recorder, AvgStatsCallback(accuracy), ProgressCallback(file=sys.stdout)])
+    learn,run = get_learn_run([8, 16, 32], DataBunch(*dls, 10), lr=lr, norm=norm, norm_first=True, act=act, cbs=[together, Recorder, AvgStatsCallback(accuracy), ProgressCallback(file=sys.stdout), *cbs])
     learn.model.to(dtype)
     return learn,run,together
 def keep(name, learn, run, **more):
@@ -56,6 +57,11 @@ keep('a share of nothing', learn, run)
 learn,run,_ = learner(torch.float64, n=101, bs=20, items=True)                   # a loader that gives item by item, with a worker
 run.fit(2, learn)
 keep('item by item', learn, run)
+for name,n,bs,batches in (('accumulated', 635, 66, 2), ('accumulated, shares of nothing', 8, 1, 3)):     # shares of 20 and 21 in the last batch; 0 and 1 in all
+    learn,run,_ = learner(torch.float64, n=n, bs=bs, cbs=[GradientAccumulation(batches)])
+    run.fit(2, learn)
+    keep(name, learn, run)
+    torch.save(learn.model.state_dict(), f'{sys.argv[1]}.{name}.{run.distributed.rank}')
 learn,run,together = learner(torch.float64, BatchNorm)
 finder = lr_find(learn, cbs=[together], max_iter=30, max_lr=100.)
 run.fit(1, learn)
@@ -71,7 +77,7 @@ def one_and_two(tmp_path_factory):
     assert done.returncode==0, done.stderr
     code,out,err,_ = torchrun('steps.py', 'two.pt', cwd=folder)
     assert code==0, err
-    return torch.load(folder/'one.pt'),torch.load(folder/'two.pt'),done.stdout,out
+    return torch.load(folder/'one.pt'),torch.load(folder/'two.pt'),done.stdout,out,folder
 
 def difference(a, b): return max((x-b[k]).abs().max().item() for k,x in a.items())
 
@@ -95,10 +101,15 @@ def test_metrics_and_losses_are_those_of_one_process(one_and_two):
         assert b['validate']==pytest.approx(a['validate'], abs=2e-5)
         assert b['history'][-1]['valid_accuracy']==pytest.approx(b['validate']['accuracy'], abs=1e-6)       # shared out, and all of it in one process
 
-@pytest.mark.parametrize('name', ['a share of nothing', 'item by item', 'lr_find'])
+@pytest.mark.parametrize('name', ['a share of nothing', 'item by item', 'lr_find', 'accumulated', 'accumulated, shares of nothing'])
 def test_also(one_and_two, name):
     one,two = one_and_two[:2]
     assert difference(one[name]['state'], two[name]['state'])<1e-10
+
+@pytest.mark.parametrize('name', ['accumulated', 'accumulated, shares of nothing'])
+def test_accumulated_gradients_do_not_drift_apart(one_and_two, name):
+    states = [torch.load(one_and_two[4]/f'two.pt.{name}.{rank}') for rank in range(2)]
+    assert all(value.isfinite().all() and torch.equal(value, states[1][k]) for k,value in states[0].items())
 
 def test_lr_find_stops_at_the_same_batch(one_and_two):
     a,b = (part['lr_find'] for part in one_and_two[:2])
@@ -106,8 +117,8 @@ def test_lr_find_stops_at_the_same_batch(one_and_two):
     assert b['found'][:5]==pytest.approx(a['found'][:5], rel=1e-6)
 
 def test_only_process_0_prints(one_and_two):
-    tables = [[line for line in text.splitlines() if line.startswith('epoch  train_loss')] for text in one_and_two[2:]]
-    assert len(tables[0])==len(tables[1])==9
+    tables = [[line for line in text.splitlines() if line.startswith('epoch  train_loss')] for text in one_and_two[2:4]]
+    assert len(tables[0])==len(tables[1])==11
     assert one_and_two[3].count('epoch 1/5')<=1.5*one_and_two[2].count('epoch 1/5')+50       # bars of one process, however often they are drawn
 
 # Every kind of cancellation, in every event, raised in process 0 only, in process 1 only, or in both: all end in one state, none hangs.
@@ -165,6 +176,33 @@ def test_all_cancel_or_none(tmp_path):
     for event in {row[0] for row in rows}:                          # where it was raised makes no difference
         for kind in {row[1:3] for row in rows if row[0]==event}: assert len({row[6] for row in rows if row[0]==event and row[1:3]==kind})==1, (event, kind)
 
+# The first training is cancelled by both, so both have heard of a cancellation of level 3; the second by one process, before anything else: the other must hear of it.
+AGAIN = '''
+import os,torch
+from minifastai.cnn import get_cnn_model,get_runner
+from minifastai.data import DataBunch,Dataset,get_dls
+from minifastai.distributed import DistributedCallback
+from minifastai.runner import Callback,CancelTrainException
+class Stop(Callback):
+    fits = 0
+    def begin_fit(self):
+        self.fits += 1
+        if self.fits==2 and os.environ['RANK']=='0': raise CancelTrainException()
+    def after_step(self):
+        if self.fits==1 and self.run.n_iter==2: raise CancelTrainException()
+torch.manual_seed(1)
+ds = Dataset(torch.randn(29, 1, 8, 8), torch.arange(29)%3)
+learn,run = get_runner(get_cnn_model(DataBunch(None, None, 3), [4], ni=1), DataBunch(*get_dls(ds, ds, 7), 3), lr=0.1, cbs=[DistributedCallback(timeout=10), Stop])
+n_iters = [(run.fit(1, learn), run.n_iter)[1] for _ in range(3)]
+print(f'batches {n_iters}')
+'''
+
+def test_a_second_training_can_be_cancelled_before_it_begins(tmp_path):
+    (tmp_path/'again.py').write_text(AGAIN)
+    code,out,err,_ = torchrun('again.py', cwd=tmp_path)
+    assert code==0, err
+    assert out.count('batches [3, 0, 5]')==2
+
 LOST = '''
 import os,signal,sys,time
 from minifastai.activations import get_learn_run
@@ -202,6 +240,7 @@ class Stop(Callback):
     def after_batch(self):
         if self.run.in_train and self.run.n_iter==int(sys.argv[2]): os._exit(3)
 path = sys.argv[1]
+if 'alone' in path: path += os.environ['RANK']       # as on two machines that share no folder
 torch.manual_seed(5 if os.path.exists(path) else 0)
 generator = torch.Generator().manual_seed(1)
 ds = Dataset(torch.randn(83, 1, 12, 12, generator=generator), torch.arange(83)%10)
@@ -222,6 +261,13 @@ def test_a_training_on_two_processes_is_resumed_bit_for_bit(tmp_path):
         state,losses = torch.load(tmp_path/f'stopped.{rank}')
         assert losses==undisturbed[1] and len(losses)==10
         assert all(torch.equal(value, undisturbed[0][name]) for name,value in state.items())
+
+def test_a_checkpoint_that_only_one_machine_has_is_refused(tmp_path):
+    (tmp_path/'resume.py').write_text(RESUME)
+    assert torchrun('resume.py', 'alone', 8, cwd=tmp_path)[0]==1 and (tmp_path/'alone0').exists() and not (tmp_path/'alone1').exists()
+    code,_,err,_ = torchrun('resume.py', 'alone', 0, cwd=tmp_path)
+    assert code!=0
+    assert re.search('ValueError: the processes begin at different places: process 0 at epoch 1 after 6 training batches, process 1 at epoch 0 after 0 training batches.*share', err), err
 
 def test_the_command_runs_unchanged(tmp_path):
     data = tmp_path/'data'
