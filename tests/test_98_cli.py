@@ -6,7 +6,7 @@ from contextlib import chdir,redirect_stderr,redirect_stdout
 from functools import partial
 from pathlib import Path
 from unittest import mock
-from minifastai.cli import *
+from minifastai.cli import *     # for the exported tests; in the notebook the definitions below replace it
 def tiny_data(folder, n=120):
     "IDX files of `n` small pictures in MNIST's naming"
     import numpy as np

@@ -4,7 +4,7 @@ import pytest
 import ast,json,os,subprocess,sys,tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from minifastai.export import *
+from minifastai.export import *     # for the exported tests; in the notebook the definitions below replace it
 def make_notebook(path, *cells):
     "Write a notebook of (kind, source) cells to `path`"
     cells = [dict(cell_type=kind, id=f'cell-{i}', metadata={}, source=src, **(dict(outputs=[], execution_count=None) if kind=='code' else {}))

@@ -13,7 +13,7 @@ def run_notebook(path, write, timeout):
     nb = nbformat.read(path, as_version=4)
     nb.metadata.pop('widgets', None)
     at = {}
-    client = NotebookClient(nb, timeout=timeout, kernel_name='python3', record_timing=False,
+    client = NotebookClient(nb, timeout=timeout, kernel_name='python3', record_timing=False, coalesce_streams=True,
                             extra_arguments=['--IPKernelApp.log_level=40'], resources={'metadata': {'path': str(NBS)}},
                             on_cell_start=lambda cell, cell_index: at.update(cell=cell))
     start = time.perf_counter()

@@ -47,6 +47,8 @@ def test_summary_exercises_questions(name):
     text = '\n'.join(source(cell) for cell in found[exercises] if cell['cell_type']=='markdown')
     assert text.count('<details')>=1 and text.count('<details')==text.count('</details>'), 'each exercise has a folded solution'
     code = [source(cell) for cell in found[exercises] if cell['cell_type']=='code']
+    shown = [cell['id'] for cell in found[exercises] if re.match(r'#\|\s*test ', source(cell)) and not cell['metadata'].get('jupyter', {}).get('source_hidden')]
+    assert not shown, f'these tests give the solutions away: their metadata should have "jupyter": {{"source_hidden": true}}: {shown}'
     assert any('check' in cell for cell in code), 'a cell that tells right from wrong'
     assert any(re.match(r'#\|\s*test ', cell) for cell in code) or name=='index', 'the solutions are tested'
     assert re.findall(r'^[-*\d]', source(found['Questions'][0]), re.M)

@@ -1,7 +1,7 @@
 """What mkdocs asks for while it builds the site: a page for each notebook, a page for each module.
 
 Notebooks are rendered by nbconvert's own Markdown, so that they read here as in Jupyter; the API pages are made from signatures, docstrings and the comments beside the parameters."""
-import base64,html,inspect,json,os,re,struct,sys
+import base64,html,inspect,json,os,pprint,re,struct,sys
 from importlib import import_module
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Lesson:
         parts = []
         for cell in cells:
             source = ''.join(cell['source'])
-            parts.append(self.prose(source) if cell['cell_type']=='markdown' else self.code(source, cell['outputs'], alt_text(source)))
+            parts.append(self.prose(source) if cell['cell_type']=='markdown' else self.code(source, cell['outputs'], alt_text(source), cell['metadata'].get('jupyter', {}).get('source_hidden')))
         self.html = '\n'.join(parts)
 
     def prose(self, source):
@@ -57,12 +57,13 @@ class Lesson:
         self.headings.append((level, anchor, text))
         return f'<h{level} id="{html.escape(anchor)}">{inside}<a class="headerlink" href="#{html.escape(anchor)}" title="Permanent link">¶</a></h{level}>'
 
-    def code(self, source, outputs, alt):
+    def code(self, source, outputs, alt, folded=False):
         from pygments import highlight
         from pygments.formatters import HtmlFormatter
         from pygments.lexers import PythonLexer
         source = re.sub(r'^#\|\s*fig-alt:.*\n', '', source, flags=re.M)      # the picture has it
         code = highlight(source, PythonLexer(), HtmlFormatter(cssclass='highlight', wrapcode=True))
+        if folded: code = f'<details><summary>A test of the solution</summary>{code}</details>'
         shown = ''.join(self.output(output, alt) for output in outputs)
         return code + (f'<div class="output" tabindex="0">{shown}</div>' if shown else '')
 
@@ -93,6 +94,8 @@ class Lesson:
 
 # ---- API ----
 
+WIDTH = 60      # characters of code in a line
+
 def _known(): return {name: f'{module.__name__.split(".")[1]}.md#{name}' for module,_ in modules() for name in module.__all__}
 
 def _text(doc, known):
@@ -121,21 +124,25 @@ def _parameters(obj, known):
         if name in ('self', 'cls'): continue
         star = {parameter.VAR_POSITIONAL: '*', parameter.VAR_KEYWORD: '**'}.get(parameter.kind, '')
         default,kind = _default(parameter.default),_type(parameter.annotation)
-        rows.append(f'| `{star}{name}` | {f"`{_cell(kind)}`" if kind else ""} | {f"`{_cell(default)}`" if default else ""} | {_cell(_text((comments.get(name) or {}).get("docment") or "", known))} |')
+        rows.append([f'`{star}{name}`', f'`{_cell(kind)}`' if kind else '', f'`{_cell(default)}`' if default else '', _cell(_text((comments.get(name) or {}).get('docment') or '', known))])
     back = (comments.get('return') or {}).get('docment')
-    table = '\n'.join(['| parameter | type | default | |', '|---|---|---|---|', *rows])+'\n\n' if rows else ''
+    rows = [['parameter', 'type', 'default', ' '], ['---']*4, *rows]
+    kept = [i for i in range(4) if any(row[i].strip() for row in rows[2:])]         # an empty column only takes room, on a phone above all
+    table = '\n'.join('| '+' | '.join(row[i] for i in kept)+' |' for row in rows)+'\n\n' if rows[2:] else ''
     return table + (f'Returns {_text(back, known)}\n\n' if back else '')
 
 def _signature(obj, name):
     try: parameters = [p for p in inspect.signature(obj).parameters.values() if p.name not in ('self', 'cls')]
     except (TypeError, ValueError): return name
     stars = {inspect.Parameter.VAR_POSITIONAL: '*', inspect.Parameter.VAR_KEYWORD: '**'}
-    return f'{name}({", ".join(stars.get(p.kind, "")+p.name+("" if p.default is p.empty else "="+_default(p.default)) for p in parameters)})'
+    shown = [stars.get(p.kind, '')+p.name+('' if p.default is p.empty else '='+_default(p.default)) for p in parameters]
+    line = f'{name}({", ".join(shown)})'
+    return line if len(line)<=WIDTH else f'{name}(\n    '+',\n    '.join(shown)+')'
 
 def _entry(obj, name, known, level=2, anchor=None):
     kind = 'class ' if isinstance(obj, type) else ''
     lines = [f'{"#"*level} {name} {{ #{anchor or name} }}', '']
-    if not callable(obj): return '\n'.join([*lines, f'```python\n{name} = {obj!r}\n```', ''])
+    if not callable(obj): return '\n'.join([*lines, f'```python\n{name} = {pprint.pformat(obj, width=WIDTH, compact=True)}\n```', ''])
     lines += [f'```python\n{kind}{_signature(obj, name)}\n```', '', _text(obj.__doc__ if not isinstance(obj, type) or '__doc__' in vars(obj) else '', known), '', _parameters(obj, known)]
     if isinstance(obj, type):
         for method,f in vars(obj).items():
