@@ -106,7 +106,8 @@ def _text(doc, known):
 
 def _type(annotation):
     if annotation is inspect.Parameter.empty: return ''
-    return (annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, '__origin__') and not getattr(annotation, '__args__', None) else str(annotation)).replace('typing.', '').replace('collections.abc.', '').replace('torch.nn.modules.module.', '')
+    text = annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, '__origin__') and not getattr(annotation, '__args__', None) else str(annotation)
+    return re.sub(r'\b(?:typing|collections\.abc|minifastai\.\w+|torch(?:\.\w+)*)\.(?=[A-Z])', '', text)
 
 def _cell(text): return text.replace('|', '\\|').replace('\n', ' ')
 
@@ -124,7 +125,7 @@ def _parameters(obj, known):
         if name in ('self', 'cls'): continue
         star = {parameter.VAR_POSITIONAL: '*', parameter.VAR_KEYWORD: '**'}.get(parameter.kind, '')
         default,kind = _default(parameter.default),_type(parameter.annotation)
-        rows.append([f'`{star}{name}`', f'`{_cell(kind)}`' if kind else '', f'`{_cell(default)}`' if default else '', _cell(_text((comments.get(name) or {}).get('docment') or '', known))])
+        rows.append([f'`{star}{name}`', f'`{kind}`' if kind else '', f'`{default}`' if default else '', _cell(_text((comments.get(name) or {}).get('docment') or '', known))])
     back = (comments.get('return') or {}).get('docment')
     rows = [['parameter', 'type', 'default', ' '], ['---']*4, *rows]
     kept = [i for i in range(4) if any(row[i].strip() for row in rows[2:])]         # an empty column only takes room, on a phone above all
