@@ -58,7 +58,7 @@ def cross_entropy(
     logits:Tensor, # activations before softmax: (N, C), or (C,) for one item, or (N, C, ...)
     target:Tensor, # integers: class numbers, the shape of `logits` without C; or floating point: shares of the classes, the shape of `logits`
 ) -> Tensor: # one number
-    "The mean over the items of -log softmax of the true class, as `F.cross_entropy`; `ValueError` for a target that does not fit"
+    "The mean over the items of -log softmax of the true class, as `F.cross_entropy`; `ValueError` for a target that does not fit, PyTorch's -100 (ignored) among them"
     dim = min(1, logits.ndim-1)
     _check_target(logits, target, dim)
     log_probs = log_softmax(logits, dim)
@@ -88,9 +88,9 @@ def binary_cross_entropy(
     if not logits.is_floating_point() or logits.numel()==0:
         raise ValueError(f'logits: got {logits.dtype} of shape {tuple(logits.shape)}, wanted at least one floating-point activation')
     if targets.shape!=logits.shape:
-        raise ValueError(f'targets: got shape {tuple(targets.shape)}, wanted {tuple(logits.shape)}, as the logits: a 0 or 1 for each item and class')
+        raise ValueError(f'targets: got shape {tuple(targets.shape)}, wanted {tuple(logits.shape)}, as the logits: a 0 or 1 for each item and class. Class numbers? Use torch.nn.functional.one_hot(targets, n_classes) first')
     if not ((targets>=0)&(targets<=1)).all():
-        raise ValueError(f'targets: got values from {targets.min().item()} to {targets.max().item()}, wanted 0 to 1; class numbers: use F.one_hot first')
+        raise ValueError(f'targets: got values from {targets.min().item()} to {targets.max().item()}, wanted 0 to 1')
     targets = targets.to(logits.dtype)
     return (targets*_softplus(-logits) + (1-targets)*_softplus(logits)).mean()
 

@@ -102,11 +102,12 @@ def evaluate(head, valid_logits, test_logits, data):
 def check_digits(digit_loss, digit_or_nothing):
     "Is exercise 1 solved?"
     torch.manual_seed(0)
-    logits,classes = torch.randn(6,10)*3,torch.tensor([3,1,4,1,5,9])
+    logits,classes = (torch.randn(6,10)*3).requires_grad_(),torch.tensor([3,1,4,1,5,9])
     wanted = F.binary_cross_entropy_with_logits(logits, F.one_hot(classes, 10).float())
     try: got = digit_loss(logits, classes)
     except Exception as e: return f'not yet: digit_loss raises {type(e).__name__}: {e}'
-    if not isinstance(got, torch.Tensor) or got.ndim or abs(got-wanted)>1e-5: return 'not yet: digit_loss gives another value than the mean of the binary cross entropies'
+    if not isinstance(got, torch.Tensor) or got.ndim or not abs(got-wanted)<=1e-5: return 'not yet: digit_loss gives another value than the mean of the binary cross entropies'
+    if not got.requires_grad: return 'not yet: no gradient flows back through digit_loss'
     rows = torch.full((3,10), -2.); rows[0,7] = 1; rows[1,2] = -1; rows[2,4] = 5; rows[2,6] = 4
     try: answer = torch.as_tensor(digit_or_nothing(rows)).tolist()
     except Exception as e: return f'not yet: digit_or_nothing raises {type(e).__name__}: {e}'
@@ -123,7 +124,7 @@ def check_digits(digit_loss, digit_or_nothing):
                 loss_func(model(x[rows]), y[rows]).backward()
                 opt.step(); opt.zero_grad()
         with torch.no_grad(): accuracy,out = (model(x_valid).argmax(1)==y_valid).double().mean().item(),model(strange)
-        nothing = digit_or_nothing(out).eq(-1).double().mean() if name=='binomial' else (softmax(out).amax(1)<0.5).double().mean()
+        nothing = torch.as_tensor(digit_or_nothing(out)).eq(-1).double().mean() if name=='binomial' else (softmax(out).amax(1)<0.5).double().mean()
         lines.append(f'{name} validation accuracy {accuracy:.3f}, scrambled digits it calls nothing: {nothing.item():.2f}')
         if accuracy<0.8: return f'not yet: {lines[-1]}, too low'
     return 'right\n' + '\n'.join(lines) + '\n(softmax: no class above 0.5; neither has seen a scrambled digit in training)'
@@ -276,7 +277,8 @@ def test_binary_cross_entropy_far_out():
 def test_binary_cross_entropy_refuses():
     'Lesson 05c_entropy, "3. Each class by itself: the sigmoid", cell test-binary-cross-entropy-refuses'
     logits = torch.randn(4,3)
-    for targets,words in ((torch.zeros(4), ('(4,)','(4, 3)')), (torch.zeros(3,4), ('(3, 4)',)), (torch.full((4,3), 2.), ('2.0','0 to 1')), (-torch.ones(4,3), ('-1.0','0 to 1')), (torch.full((4,3), math.nan), ('0 to 1',))):
+    for targets,words in ((torch.zeros(4), ('(4,)','(4, 3)')), (torch.zeros(3,4), ('(3, 4)',)), (torch.full((4,3), 2.), ('2.0','0 to 1')), (-torch.ones(4,3), ('-1.0','0 to 1')), (torch.full((4,3), math.nan), ('0 to 1',)),
+                          (torch.tensor([0,1,2,0]), ('(4,)','(4, 3)','one_hot'))):
         message = raised(ValueError, binary_cross_entropy, logits, targets)
         assert all(w in message for w in words), message
     assert 'logits' in raised(ValueError, binary_cross_entropy, torch.ones(4,3).long(), torch.ones(4,3))
@@ -475,6 +477,8 @@ def test_solution_digits():
     assert answer.startswith('right'), answer
     assert check_digits(lambda logits,classes: torch.tensor(0.), digit_or_nothing).startswith('not yet')
     assert check_digits(digit_loss, lambda logits: logits.argmax(1)).startswith('not yet')
+    assert 'gradient' in check_digits(lambda logits,classes: digit_loss(logits, classes).detach(), digit_or_nothing)
+    assert check_digits(digit_loss, lambda logits: digit_or_nothing(logits).tolist()) == answer
 
 
 def test_solution_sigmoid():
