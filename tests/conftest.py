@@ -17,7 +17,10 @@ _left_out = {}
 def pytest_collection_modifyitems(config, items):
     import torch
     for item in items:
-        if E2E in item.path.parents: item.add_marker('e2e')
+        if E2E in item.path.parents:
+            item.add_marker('e2e')
+            # with `-n 2 --dist loadgroup` a file stays in one process, but for the long tests in the browser
+            if item.path.stem!='test_jupyter': item.add_marker(pytest.mark.xdist_group(item.path.stem))
         if item.get_closest_marker('cuda') and not torch.cuda.is_available(): item.add_marker(pytest.mark.skip(reason='needs a GPU'))
 
 def pytest_deselected(items):

@@ -29,9 +29,10 @@ def test_solution_most_confused():
 @pytest.mark.slow
 def test_index_learns_something():
     'Lesson index, "For the exported tests", cell test-index-learns-something'
-    torch.manual_seed(42)
-    digits = get_databunch(bs=256)
-    first_learn,first_run = get_runner(get_cnn_model(digits, [8, 16, 32, 64], norm=BatchNorm, norm_first=True), digits,
-        cbs=[AvgStatsCallback(accuracy, printer=lambda text: None), ParamScheduler('lr', combine_scheds([0.3, 0.7], cos_1cycle_anneal(0.1, 0.6, 0.001)))])
-    first_run.fit(1, first_learn)
-    assert first_run.avg_stats.history[-1]['valid_accuracy']>=0.975
+    if __name__!='__main__':      # in the test suite: a reader has trained enough here
+        torch.manual_seed(42)
+        digits = get_databunch(bs=256)
+        first_learn,first_run = get_runner(get_cnn_model(digits, [8, 16, 32, 64], norm=BatchNorm, norm_first=True), digits,
+            cbs=[AvgStatsCallback(accuracy, printer=lambda text: None), ParamScheduler('lr', combine_scheds([0.3, 0.7], cos_1cycle_anneal(0.1, 0.6, 0.001)))])
+        first_run.fit(1, first_learn)
+        assert first_run.avg_stats.history[-1]['valid_accuracy']>=0.975
