@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 # where the test runner should write JUnit XML, for CI: make test JUNIT=folder
 junit = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml,)
 
-.PHONY: help bench bench-quick train test test-all test-slow e2e lessons notebooks sync check-sync lab site setup clean
+.PHONY: help bench bench-quick bench-profile train test test-all test-slow e2e lessons notebooks sync check-sync lab site setup clean
 help:
 	@echo "make train       train a CNN on MNIST and write report/"
 	@echo "make test        the tests, without the slow ones   (make test-all: all of them; make e2e: installs, browsers, processes)"
@@ -59,8 +59,11 @@ bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python benchmarks/run.py $(ARGS)
 bench-quick: $(STAMP)
 	$(BIN)/python benchmarks/run.py --quick $(ARGS)
+# why some bars are missed, part by part
+bench-profile: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/profile_missed.py
 lab: $(STAMP)
-	$(BIN)/python -m jupyterlab nbs/index.ipynb $(ARGS)
+	$(BIN)/python -m jupyterlab --ServerApp.root_dir=nbs --LabApp.default_url=/lab/tree/index.ipynb $(ARGS)
 site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict -f tools/site/mkdocs.yml
 	@echo "look at it: $(BIN)/python -m http.server -d _site --bind 127.0.0.1 8000, then http://127.0.0.1:8000"

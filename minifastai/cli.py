@@ -302,7 +302,8 @@ def lessons(
         print(f'open them: minifastai lessons {folder} --open')
         return int(bool(kept))
     import subprocess
-    return subprocess.call([sys.executable, '-m', 'jupyterlab', str(folder/'index.ipynb')])
+    # not the notebook's path: then the address that is printed would lead to an empty page
+    return subprocess.call([sys.executable, '-m', 'jupyterlab', f'--ServerApp.root_dir={folder}', '--LabApp.default_url=/lab/tree/index.ipynb'])
 
 # %% ../nbs/98_cli.ipynb #3f3b3b59
 def main(

@@ -166,7 +166,7 @@ def test_lessons_that_cannot_be_copied_or_opened():
             assert call('lessons', f'{tmp}/folder', '--open')[0]==0
             Path(tmp, 'folder', 'index.ipynb').write_text('mine')
             assert call('lessons', f'{tmp}/folder', '--open')[0]==0                                        # who only wants to go on working is let in
-        assert opened.call_args.args[0]==[sys.executable, '-m', 'jupyterlab', f'{tmp}/folder/index.ipynb']
+        assert opened.call_args.args[0]==[sys.executable, '-m', 'jupyterlab', f'--ServerApp.root_dir={tmp}/folder', '--LabApp.default_url=/lab/tree/index.ipynb']
 
 
 def test_help_is_quick_and_has_an_example():

@@ -1,5 +1,5 @@
 "The lessons in a real JupyterLab, in a real browser: opened, run, clicked, interrupted. Copies of the notebooks, in their quick form."
-import ast,builtins,copy,functools,json,os,re,socket,subprocess,sys,time,urllib.request
+import ast,builtins,copy,functools,json,os,re,signal,socket,subprocess,sys,threading,time,urllib.request
 import pytest
 from browser import ROOT,SHOTS,chromium,needs_chromium,new_page
 
@@ -48,6 +48,11 @@ def needed(cells, last):
             kept.insert(0, i)
     return kept
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
 @pytest.fixture(scope='module')
 def lab(tmp_path_factory):
     "The address of a JupyterLab of its own: own settings, own folders, no news, no look at other hosts"
@@ -68,9 +73,7 @@ def lab(tmp_path_factory):
         path = home/'settings'/'@jupyterlab'/f'{name}.jupyterlab-settings'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(setting))
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
+    port = free_port()
     env = {**{k: v for k,v in os.environ.items() if k!='MPLBACKEND'}, 'MINIFASTAI_QUICK': '1', 'OMP_NUM_THREADS': '1', 'PYDEVD_DISABLE_FILE_VALIDATION': '1', 'JUPYTERLAB_SETTINGS_DIR': str(home/'settings'), 'JUPYTERLAB_WORKSPACES_DIR': str(home/'workspaces'),
            'JUPYTER_CONFIG_DIR': str(home/'config'), 'JUPYTER_DATA_DIR': str(home/'data'), 'JUPYTER_RUNTIME_DIR': str(home/'runtime'), 'IPYTHONDIR': str(home/'ipython')}
     options = [f'--ServerApp.root_dir={folder}', '--ServerApp.ip=127.0.0.1', f'--ServerApp.port={port}', '--ServerApp.port_retries=0', '--ServerApp.open_browser=False', '--ServerApp.allow_root=True', '--IdentityProvider.token=lessons',
@@ -148,6 +151,22 @@ def test_every_lesson_opens_and_renders(jupyter):
         jupyter.page.wait_for_function('() => [...panel.content.node.querySelectorAll("img")].every(i => i.complete && i.naturalWidth)')
         jupyter.shot(f'open-{name}')
         jupyter.close()
+
+def test_the_address_that_make_lab_prints_leads_to_the_first_lesson(browser, tmp_path):
+    env = {**os.environ, **{f'JUPYTER{part}_DIR': str(tmp_path/part) for part in ('LAB_SETTINGS', 'LAB_WORKSPACES', '_CONFIG', '_DATA', '_RUNTIME')}, 'IPYTHONDIR': str(tmp_path/'ipython')}
+    options = f'--no-browser --allow-root --port={free_port()} --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate'
+    server = subprocess.Popen(['make', 'lab', f'ARGS={options}'], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    try:
+        address = next(found[0] for line in server.stdout if (found := re.search(r'http://(localhost|127\.0\.0\.1):\d+/\S+', line)))
+        assert 'token=' in address
+        threading.Thread(target=server.stdout.read, daemon=True).start()      # a full pipe would stop the server
+        page = new_page(browser)
+        page.goto(address)
+        page.locator('.jp-Notebook h1', has_text='the first ten minutes').wait_for()
+        page.context.close()
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(60)
 
 PICTURES = sum('image/png' in output.get('data', {}) for cell in read('index')['cells'] for output in cell.get('outputs', ()))
 
