@@ -1,5 +1,5 @@
 "The lessons in a real JupyterLab, in a real browser: opened, run, clicked, interrupted. Copies of the notebooks, in their quick form."
-import ast,builtins,copy,functools,json,os,re,signal,socket,subprocess,sys,threading,time,urllib.request
+import ast,builtins,copy,functools,json,os,re,signal,socket,subprocess,symtable,sys,threading,time,urllib.request
 import pytest
 from browser import ROOT,SHOTS,chromium,needs_chromium,new_page
 
@@ -22,29 +22,34 @@ def bare(nb):
         if cell['cell_type']=='code': cell['outputs'],cell['execution_count'] = [],None
     return nb
 
-class _Names(ast.NodeVisitor):
-    def __init__(self): self.used,self.made = set(),set()
-    def visit_Name(self, node): (self.used if isinstance(node.ctx, ast.Load) else self.made).add(node.id)
-    def visit_alias(self, node): self.made.add((node.asname or node.name).split('.')[0])
-    def visit_FunctionDef(self, node): self.made.add(node.name); self.generic_visit(node)
-    visit_ClassDef = visit_FunctionDef
+def _globals(table):
+    "Names that the code of functions and classes looks up outside of them"
+    return {name for child in table.get_children() for name in {s.get_name() for s in child.get_symbols() if s.is_global()} | _globals(child)}
 
 def names(cell):
-    "The names that a cell uses, and those that it makes"
-    found = _Names()
-    try: found.visit(ast.parse(source(cell)))
-    except SyntaxError: pass
-    return found.used,found.made
+    "The names that a cell wants from the cells before it, and those that it makes"
+    used,made = set(),set()
+    try: statements = ast.parse(source(cell)).body
+    except SyntaxError: return used,made         # magics
+    for statement in statements:
+        table = symtable.symtable(ast.unparse(statement), 'cell', 'exec')
+        makes = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+        reads = {s.get_name() for s in table.get_symbols() if s.is_referenced()} | _globals(table)
+        if not isinstance(statement, (ast.Assign, ast.AugAssign)): reads -= makes        # the name of a loop or of a `with`, a function that calls itself
+        used |= reads-made
+        made |= makes
+    return used-set(dir(builtins)),made
 
 def needed(cells, last):
-    "Of the cells up to number `last`, those that it needs: the ones that make a name that it, or one of those, uses"
+    "Of the cells up to number `last`, those that it needs: the last one before it that makes a name it uses, and what that one needs"
     wanted,kept = set(),[]
     for i in range(last, -1, -1):
         cell = cells[i]
         if cell['cell_type']!='code' or i!=last and re.match(r'#\|\s*test ', source(cell)): continue
         used,made = names(cell)
-        if i==last or made & wanted or re.search(r'^(%|from .* import \*)', source(cell), re.M):
-            wanted |= used-set(dir(builtins))
+        star = re.search(r'^(%|from .* import \*)', source(cell), re.M)
+        if i==last or made & wanted or star:
+            wanted = wanted-made | used
             kept.insert(0, i)
     return kept
 
@@ -163,10 +168,12 @@ def test_the_address_that_make_lab_prints_leads_to_the_first_lesson(browser, tmp
         page = new_page(browser)
         page.goto(address)
         page.locator('.jp-Notebook h1', has_text='the first ten minutes').wait_for()
+        page.locator('.jp-Notebook-ExecutionIndicator[data-status=idle]').wait_for()      # a server whose kernel is being started ends late
         page.context.close()
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait(60)
+        try: server.wait(30)
+        except subprocess.TimeoutExpired: os.killpg(server.pid, signal.SIGKILL)
 
 PICTURES = sum('image/png' in output.get('data', {}) for cell in read('index')['cells'] for output in cell.get('outputs', ()))
 
