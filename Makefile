@@ -14,7 +14,7 @@ help:
 	@echo "make lab         open the lessons in JupyterLab"
 	@echo "make site        the lessons and the API as web pages, in _site/"
 	@echo "make lessons     execute every notebook in its quick form   (make notebooks: in full, and keep the outputs)"
-	@echo "make bench       measure side by side with other libraries and write benchmarks/results.md   (make bench-quick: a short form, writes nothing)"
+	@echo "make bench       measure side by side with other libraries and write benchmarks/results.md   (make bench-quick: a short form, writes nothing; make bench-profile: why some bars are missed)"
 	@echo "make sync        export package and tests from the notebooks, clean the notebooks   (make check-sync: would that change anything?)"
 
 setup: $(STAMP)
