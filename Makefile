@@ -43,8 +43,7 @@ notebooks: $(STAMP)
 	$(BIN)/python tools/lessons.py --full --write $(ARGS)
 	$(BIN)/nbdev-clean
 sync: $(STAMP)
-	$(BIN)/nbdev-export
-	$(BIN)/nbdev-clean
+	BIN=$(BIN) tools/sync
 check-sync: $(STAMP)
 	$(BIN)/python tools/check_sync.py
 # the other libraries are installed into an environment of their own

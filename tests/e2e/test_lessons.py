@@ -55,10 +55,11 @@ def test_summary_exercises_questions(name):
 
 @pytest.mark.parametrize('name', LESSONS)
 def test_pictures_have_a_text(name):
-    from_pages = r'^#\|\s*fig-alt:\s*(.+)'
-    texts = {cell['id']: re.findall(from_pages, source(cell), re.M) for cell in cells(name) if cell['cell_type']=='code' and any('image/png' in output.get('data', {}) for output in cell['outputs'])}
-    missing = [i for i,found in texts.items() if len(found)!=1 or len(found[0])<30]
-    assert not missing, f'a line `#| fig-alt: what the picture shows` is missing in {missing}'
+    texts = {cell['id']: cell['metadata'].get('fig_alt', '')
+             for cell in cells(name) if cell['cell_type']=='code'
+             and any('image/png' in output.get('data', {}) for output in cell['outputs'])}
+    missing = [i for i,text in texts.items() if len(text)<30]
+    assert not missing, f'write `#| fig-alt: what the picture shows` and `make sync` in {missing}'
     for text in prose(name):
         assert not re.search(r'!\[\s*\]\(', text), 'a picture in the text without a text of its own'
 

@@ -26,11 +26,6 @@ def _links(page):
     "Links to notebooks become links to their pages"
     return re.sub(r'(href=")([\w-]+)\.ipynb((?:#[^"]*)?")', r'\1\2.html\3', page)
 
-def alt_text(source):
-    "What a picture shows, for those who do not see it: the cell says so in a directive, as for Quarto"
-    found = re.search(r'^#\|\s*fig-alt:\s*(.+)', source, re.M)
-    return found[1].strip() if found else ''
-
 class Lesson:
     "One notebook as HTML, its headings, and its pictures"
     def __init__(self, path):
@@ -41,7 +36,7 @@ class Lesson:
         parts = []
         for cell in cells:
             source = ''.join(cell['source'])
-            parts.append(self.prose(source) if cell['cell_type']=='markdown' else self.code(source, cell['outputs'], alt_text(source), cell['metadata'].get('jupyter', {}).get('source_hidden')))
+            parts.append(self.prose(source) if cell['cell_type']=='markdown' else self.code(source, cell['outputs'], cell['metadata'].get('fig_alt', ''), cell['metadata'].get('jupyter', {}).get('source_hidden')))
         self.html = '\n'.join(parts)
 
     def prose(self, source):
@@ -61,7 +56,6 @@ class Lesson:
         from pygments import highlight
         from pygments.formatters import HtmlFormatter
         from pygments.lexers import PythonLexer
-        source = re.sub(r'^#\|\s*fig-alt:.*\n', '', source, flags=re.M)      # the picture has it
         code = highlight(source, PythonLexer(), HtmlFormatter(cssclass='highlight', wrapcode=True))
         if folded: code = f'<details><summary>A test of the solution</summary>{code}</details>'
         shown = ''.join(self.output(output, alt) for output in outputs)
