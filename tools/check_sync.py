@@ -4,9 +4,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = 'nbs','minifastai','tests'
-IGNORE = shutil.ignore_patterns('__pycache__', '.ipynb_checkpoints', '.hypothesis', '*.gz', '.last_checked')
+IGNORE = shutil.ignore_patterns('__pycache__', '.ipynb_checkpoints', '.hypothesis', '*.gz', '.last_checked', '_modidx.py')
 
-def files(root): return {p.relative_to(root) for part in PARTS for p in (root/part).rglob('*') if p.is_file()}
+def files(root): return {p.relative_to(root) for part in PARTS for p in (root/part).rglob('*') if p.is_file() and p.name!='_modidx.py'}
 
 with tempfile.TemporaryDirectory() as tmp:
     old,new = Path(tmp)/'old',Path(tmp)/'new'
