@@ -7,19 +7,30 @@ PYTEST := $(BIN)/python -m pytest
 # where the test runner should write JUnit XML, for CI: make test JUNIT=folder
 junit = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml,)
 
-.PHONY: help bench bench-quick bench-profile train test test-all test-slow e2e lessons notebooks sync check-sync lab site setup clean
+.PHONY: help setup train test test-all test-slow e2e lint sync check-sync lessons \
+	sizes notebooks bench bench-quick bench-profile lab lab-src site bump clean
 help:
-	@echo "make train       train a CNN on MNIST and write report/"
-	@echo "make test        the tests, without the slow ones   (make test-all: all of them; make e2e: installs, browsers, processes)"
-	@echo "make lab         open the lessons in JupyterLab"
-	@echo "make site        the lessons and the API as web pages, in _site/"
-	@echo "make lessons     execute every notebook in its quick form   (make notebooks: in full, and keep the outputs)"
-	@echo "make bench       measure side by side with other libraries and write benchmarks/results.md   (make bench-quick: a short form, writes nothing; make bench-profile: why some bars are missed)"
-	@echo "make sync        export package and tests from the notebooks, clean the notebooks   (make check-sync: would that change anything?)"
+	@echo "make train        train a CNN on MNIST and write report/"
+	@echo "make lab          open a copy of the lessons in JupyterLab, in my-lessons/"
+	@echo "make test         the tests, without the slow ones"
+	@echo "                  (test-all: all; e2e: installs, browsers, processes)"
+	@echo "make lint         ruff, and mypy over the types"
+	@echo "make sync         export package and tests from the notebooks, tidy the"
+	@echo "                  notebooks (check-sync: would that change anything?)"
+	@echo "make lessons      execute every notebook, quick form, without its tests,"
+	@echo "                  and say what each is made of (sizes: only that)"
+	@echo "make notebooks    execute them in full, and keep the outputs"
+	@echo "make lab-src      open the notebooks themselves in JupyterLab"
+	@echo "make site         the lessons and the API as web pages, in _site/"
+	@echo "make bench        measure beside other libraries, write benchmarks/results.md"
+	@echo "                  (bench-quick: short, writes nothing; bench-profile: why)"
+	@echo "make bump VERSION=0.2.0   raise the version"
 
 setup: $(STAMP)
 $(STAMP): settings.ini setup.py pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "minifastai needs Python 3.11 or newer, but $(PYTHON) is %d.%d: try make PYTHON=python3.12" % sys.version_info[:2])'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else \
+		"minifastai needs Python 3.11 or newer, but $(PYTHON) is %d.%d: " \
+		"try make PYTHON=python3.12" % sys.version_info[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV); the first time this takes a few minutes, most of it for torch"
 	$(if $(TORCH_INDEX),$(BIN)/python -m pip install -q --index-url $(TORCH_INDEX) torch torchvision)
@@ -41,11 +52,17 @@ lessons: $(STAMP)
 	$(BIN)/python tools/lessons.py $(ARGS)
 notebooks: $(STAMP)
 	$(BIN)/python tools/lessons.py --full --write $(ARGS)
-	$(BIN)/nbdev-clean
+	BIN=$(BIN) tools/sync
+sizes: $(STAMP)
+	$(BIN)/python tools/lessons.py --sizes $(ARGS)
 sync: $(STAMP)
 	BIN=$(BIN) tools/sync
 check-sync: $(STAMP)
 	$(BIN)/python tools/check_sync.py
+lint: $(STAMP)
+	$(BIN)/python tools/lint.py
+bump:
+	@$(PYTHON) tools/bump.py $(VERSION)
 # the other libraries are installed into an environment of their own
 BENCH_VENV := .venv-bench
 $(BENCH_VENV)/.installed: settings.ini setup.py benchmarks/requirements.txt
@@ -61,8 +78,15 @@ bench-quick: $(STAMP)
 # why some bars are missed, part by part
 bench-profile: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/profile_missed.py
+# JupyterLab changes a notebook by opening it, and nbs/ is the source of the package: so
+# a reader works on a copy. What the reader changed there is kept (exit code 1 says so).
+jupyterlab = $(BIN)/python -m jupyterlab --ServerApp.root_dir=$(1) \
+	--LabApp.default_url=/lab/tree/index.ipynb $(ARGS)
 lab: $(STAMP)
-	$(BIN)/python -m jupyterlab --ServerApp.root_dir=nbs --LabApp.default_url=/lab/tree/index.ipynb $(ARGS)
+	@$(BIN)/minifastai lessons my-lessons || test $$? = 1
+	$(call jupyterlab,my-lessons)
+lab-src: $(STAMP)
+	$(call jupyterlab,nbs)
 site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict -f tools/site/mkdocs.yml
 	@echo "look at it: $(BIN)/python -m http.server -d _site --bind 127.0.0.1 8000, then http://127.0.0.1:8000"

@@ -1,7 +1,9 @@
-"Rebuild a modern training library from Python and PyTorch alone: `from minifastai.all import *` gives all public names of the lessons."
+"""Rebuild a modern training library from Python and PyTorch alone.
+
+`from minifastai.all import *` gives all public names of the lessons."""
 
 def __getattr__(name):
-    "`__version__` is looked up when it is asked for: the one home of the version is settings.ini."
+    "`__version__` is looked up when it is asked for: its one home is settings.ini"
     if name == '__version__':
         from importlib.metadata import version
         return version('minifastai')

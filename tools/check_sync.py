@@ -1,21 +1,58 @@
-"Would exporting and cleaning change anything? Done on a copy, so that the work tree stays as it is."
-import filecmp,os,shutil,subprocess,sys,tempfile
+"""Would `make sync` change anything, or refuse something? `python tools/check_sync.py`
+
+It is tried on a copy, so that the work tree stays as it is."""
+import filecmp
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = 'nbs','minifastai','tests'
-IGNORE = shutil.ignore_patterns('__pycache__', '.ipynb_checkpoints', '.hypothesis', '*.gz', '.last_checked', '_modidx.py')
+PARTS = 'nbs', 'minifastai', 'tests', 'tools'
+CONFIG = 'pyproject.toml', 'settings.ini'
+# not tracked, or too large to copy; nbdev writes _modidx.py anew, and nobody reads it
+LEFT_OUT = shutil.ignore_patterns(
+    '__pycache__', '.ipynb_checkpoints', '.hypothesis', '*.gz', '_modidx.py')
 
-def files(root): return {p.relative_to(root) for part in PARTS for p in (root/part).rglob('*') if p.is_file() and p.name!='_modidx.py'}
 
-with tempfile.TemporaryDirectory() as tmp:
-    old,new = Path(tmp)/'old',Path(tmp)/'new'
-    for copy in (old, new):
-        for part in PARTS: shutil.copytree(ROOT/part, copy/part, ignore=IGNORE)
-        for name in ('pyproject.toml', 'settings.ini'): shutil.copy(ROOT/name, copy)
-    env = {**os.environ, 'PYTHONPATH': str(new), 'PYTHONDONTWRITEBYTECODE': '1'}
-    for command in ('nbdev-export', 'nbdev-clean'): subprocess.run([Path(sys.executable).parent/command], cwd=new, env=env, check=True)
-    was,now = files(old),files(new)
-    changed = sorted(str(p) for p in (was ^ now) | {p for p in was & now if not filecmp.cmp(old/p, new/p, shallow=False)})
-if changed: sys.exit('`make sync` would change these files: run it, look at the change, and commit it:\n  ' + '\n  '.join(changed))
-print('notebooks, package and tests agree')
+def copy_project(to: Path) -> None:
+    "Copy what the export reads and writes"
+    for part in PARTS: shutil.copytree(ROOT/part, to/part, ignore=LEFT_OUT)
+    for name in CONFIG: shutil.copy(ROOT/name, to)
+
+
+def files(root: Path) -> set[Path]:
+    "All files of a copy, but for what its own run left there"
+    found = (path for part in PARTS for path in (root/part).rglob('*'))
+    return {path.relative_to(root) for path in found if path.is_file()
+            and path.name != '_modidx.py' and '__pycache__' not in path.parts}
+
+
+def changed(old: Path, new: Path) -> list[str]:
+    "The files that two copies do not share, or that differ"
+    was, now = files(old), files(new)
+    differ = {path for path in was & now
+              if not filecmp.cmp(old/path, new/path, shallow=False)}
+    return sorted(str(path) for path in (was ^ now) | differ)
+
+
+def main() -> int:
+    "Sync a copy and compare it with another"
+    with tempfile.TemporaryDirectory() as tmp:
+        old, new = Path(tmp)/'old', Path(tmp)/'new'
+        for copy in (old, new): copy_project(copy)
+        env = {**os.environ, 'PYTHONPATH': str(new), 'PYTHONDONTWRITEBYTECODE': '1',
+               'BIN': str(Path(sys.executable).parent)}
+        sync = subprocess.run(['sh', 'tools/sync'], cwd=new, env=env)
+        found = changed(old, new)
+    if found:
+        print('`make sync` would change these files: '
+              'run it, look at the change, and commit it:\n ', '\n  '.join(found))
+    if found or sync.returncode: return 1
+    print('notebooks, package and tests agree')
+    return 0
+
+
+if __name__ == '__main__': sys.exit(main())

@@ -1,55 +1,150 @@
-"Execute the lessons from top to bottom in fresh kernels: `python tools/lessons.py [--full] [--write] [NAME ...]`"
-import argparse,os,re,sys,time
+"""Execute the notebooks from top to bottom, each in a fresh kernel.
+
+`python tools/lessons.py [--full] [--write] [NAME ...]`. Cells of tests are left out,
+since pytest runs those; with `--write` they run too, so that the outputs are those
+of a reader's run. A table says what each notebook is made of (see sizes.py)."""
+import argparse
+import json
+import os
+import re
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-NBS = Path(__file__).resolve().parent.parent/'nbs'
+from notebooks import find, is_test, name_of, notebooks, read, settings
+from sizes import HEAD, Sizes, sizes
 
-def run_notebook(path, write, timeout):
-    "Execute one notebook, report seconds or the cell that failed; the file changes only if all of it ran and `write` is set"
+
+def without_tests(
+    nb: dict,   # a notebook; it stays as it is
+) -> dict:
+    "The notebook without its tests and their set-up"
+    return {**nb, 'cells': [cell for cell in nb['cells'] if not is_test(cell)]}
+
+
+def execute(
+    nb: dict,                # a notebook; it stays as it is
+    folder: Path,            # where its kernel works
+    timeout: int = 1800,     # seconds one cell may take
+) -> tuple[dict, str]:
+    "The notebook with its new outputs, and which cell failed and how, or ''"
     import nbformat
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError,CellTimeoutError,DeadKernelError
-    nb = nbformat.read(path, as_version=4)
-    nb.metadata.pop('widgets', None)
-    at = {}
-    client = NotebookClient(nb, timeout=timeout, kernel_name='python3', record_timing=False, coalesce_streams=True,
-                            extra_arguments=['--IPKernelApp.log_level=40'], resources={'metadata': {'path': str(NBS)}},
-                            on_cell_start=lambda cell, cell_index: at.update(cell=cell))
-    start = time.perf_counter()
+    from nbclient.exceptions import (
+        CellExecutionError, CellTimeoutError, DeadKernelError)
+    ran = nbformat.reads(json.dumps(nb), as_version=4)
+    at: dict[str, str] = {}
+    client = NotebookClient(
+        ran, timeout=timeout, kernel_name='python3',
+        record_timing=False, coalesce_streams=True,
+        extra_arguments=['--IPKernelApp.log_level=40'],
+        resources={'metadata': {'path': str(folder)}},
+        on_cell_start=lambda cell, cell_index: at.update(cell=cell.id))
     try: client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
         plain = re.sub(r'\x1b\[[0-9;]*m', '', str(e))
-        print(f'{path.stem:20} FAILED in cell {at["cell"].id} of {path.name}\n{plain}', flush=True)
-        return False
-    print(f'{path.stem:20} {time.perf_counter()-start:6.1f} s', flush=True)
-    if write:
-        from widgets import keep_static
-        keep_static(nb)
-        partial = path.with_suffix('.ipynb.partial')
-        nbformat.write(nb, partial)
-        partial.replace(path)
-    return True
+        return ran, f'FAILED in cell {at["cell"]}\n{plain}'
+    return ran, ''
 
-def main():
+
+def keep(
+    ran: dict,    # a notebook that was executed
+    path: Path,   # its file
+) -> None:
+    "Write its outputs into its file: the file changes as a whole or not at all"
+    import nbformat
+    from widgets import keep_static
+    keep_static(ran)
+    partial = path.with_suffix('.ipynb.partial')
+    nbformat.write(ran, partial)
+    partial.replace(path)
+
+
+def run_notebook(
+    path: Path,      # its file
+    whole: bool,     # with its tests?
+    write: bool,     # keep the outputs?
+    timeout: int,    # seconds one cell may take
+) -> tuple[bool, Sizes]:
+    "Execute one notebook and print its line of the table: (did all of it run, sizes)"
+    nb = read(path)
+    nb['metadata'].pop('widgets', None)
+    size, start = sizes(nb), time.perf_counter()
+    ran, fault = execute(nb if whole else without_tests(nb), path.parent, timeout)
+    row = size.row(name_of(path)+'*'*whole, time.perf_counter()-start)
+    print(f'{name_of(path)} {fault}' if fault else row, flush=True)
+    if write and not fault: keep(ran, path)
+    return not fault, size
+
+
+def arguments() -> argparse.Namespace:
+    "What the command line asks for"
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('names', nargs='*', help='notebooks to run, such as 05b_data; all by default')
-    parser.add_argument('--full', action='store_true', help='all seeds and epochs, as in the committed outputs; the quick form by default')
-    parser.add_argument('--write', action='store_true', help='write the outputs into the notebooks')
-    parser.add_argument('--jobs', type=int, help='so many notebooks at a time, each in a kernel of its own; by default one in the full form, whose timings should not be disturbed, and one for each core, but at most four, in the quick form')
-    parser.add_argument('--timeout', type=int, default=1800, help='seconds one cell may take')
-    args = parser.parse_args()
-    if args.full: os.environ.pop('MINIFASTAI_QUICK', None)
-    else: os.environ['MINIFASTAI_QUICK'] = '1'
+    add = parser.add_argument
+    add('names', nargs='*', help='notebooks, such as 05b_data; all by default')
+    add('--full', action='store_true',
+        help='all seeds and epochs, as in the committed outputs; else the quick form')
+    add('--write', action='store_true', help='write the outputs into the notebooks')
+    add('--whole', action='store_true', help='run the cells of tests too')
+    add('--sizes', action='store_true', help='run nothing, print the table only')
+    add('--jobs', type=int,
+        help='so many notebooks at a time; by default one in the full form, whose '
+             'timings should not be disturbed, and in the quick form one for each '
+             'core, at most four')
+    add('--timeout', type=int, default=1800, help='seconds one cell may take')
+    return parser.parse_args()
+
+
+def environment(full: bool) -> None:
+    "What the kernels inherit"
+    os.environ.pop('MINIFASTAI_QUICK', None)
+    if not full: os.environ['MINIFASTAI_QUICK'] = '1'
     os.environ.setdefault('PYDEVD_DISABLE_FILE_VALIDATION', '1')
-    os.environ.setdefault('OMP_NUM_THREADS', '1')   # two threads that fight over a busy core are slower than one
-    paths = [NBS/f'{Path(name).stem}.ipynb' for name in args.names] or sorted(p for p in NBS.glob('*.ipynb') if p.name[0] not in '._')
-    if missing := [p.name for p in paths if not p.exists()]: parser.error(f'no such notebook in nbs/: {", ".join(missing)}')
+    # two threads that fight over a busy core are slower than one
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+
+def table(paths: list[Path]) -> Sizes:
+    "Print what each notebook is made of; the sum"
+    total = Sizes()
+    for path in paths:
+        size = sizes(read(path))
+        print(size.row(name_of(path), None))
+        total += size
+    return total
+
+
+def run_all(paths: list[Path], args: argparse.Namespace) -> tuple[list[str], Sizes]:
+    "Execute notebooks side by side: (the names of those that failed, the sizes' sum)"
+    exempt = settings().get('whole', [])
+
+    def run(path: Path) -> tuple[bool, Sizes]:
+        whole = args.whole or args.write or name_of(path) in exempt
+        return run_notebook(path, whole, args.write, args.timeout)
+
+    jobs = args.jobs or (1 if args.full else min(os.cpu_count() or 1, 4))
+    with ThreadPoolExecutor(jobs) as pool: done = list(pool.map(run, paths))
+    failed = [name_of(path) for path, (ran, _) in zip(paths, done) if not ran]
+    return failed, sum((size for _, size in done), Sizes())
+
+
+def main() -> int:
+    "Run what the command line asks for"
+    args = arguments()
+    environment(args.full)
+    paths = [find(name) for name in args.names] or notebooks()
+    print(HEAD, flush=True)
+    if args.sizes:
+        print(table(paths).row('all', None))
+        return 0
     start = time.perf_counter()
-    with ThreadPoolExecutor(args.jobs or (1 if args.full else min(os.cpu_count() or 1, 4))) as pool:
-        ran = list(pool.map(lambda p: run_notebook(p, args.write, args.timeout), paths))
-    failed = [p.stem for p,ok in zip(paths, ran) if not ok]
-    print(f'{"all":20} {time.perf_counter()-start:6.1f} s, {len(paths)-len(failed)} of {len(paths)} notebooks ran' + (f'; failed: {", ".join(failed)}' if failed else ''))
+    failed, total = run_all(paths, args)
+    print(total.row('all', time.perf_counter()-start))
+    print(f'{len(paths)-len(failed)} of {len(paths)} notebooks ran'
+          '; tests were left out, but for those with a star'
+          + (f'; failed: {", ".join(failed)}' if failed else ''))
     return 1 if failed else 0
 
-if __name__=='__main__': sys.exit(main())
+
+if __name__ == '__main__': sys.exit(main())

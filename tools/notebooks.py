@@ -1,6 +1,7 @@
-"""What `make sync` does to the notebooks beside nbdev: tests are folded, texts of pictures move into cell metadata, long lines are refused.
+"""What `make sync` does to the notebooks besides nbdev.
 
-`python tools/notebooks.py [--check] [NOTEBOOK ...]`; all of nbs/ and nbs/engine/ by default."""
+Tests are folded, texts of pictures move into cell metadata, long lines of code are
+refused: `python tools/notebooks.py [--check] [NOTEBOOK ...]`; by default in all."""
 import argparse
 import json
 import re
@@ -9,11 +10,17 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NBS = ROOT/'nbs'
 WIDTH = 88              # what JupyterLab at 1280 pixels, the site and a page show
 ALT = 'fig_alt'         # the key of cell metadata that holds a picture's text
+SHOWN = 10              # so many long lines are named for each notebook
 
 DIRECTIVE = re.compile(r'\s*#\s*\|\s*([^\s:]+):?\s*(.*)')
+
+
+def settings(root: Path = ROOT) -> dict:
+    "Our own lists: `[tool.minifastai]` in pyproject.toml"
+    text = (root/'pyproject.toml').read_text(encoding='utf-8')
+    return tomllib.loads(text).get('tool', {}).get('minifastai', {})
 
 
 def notebooks(root: Path = ROOT) -> list[Path]:
@@ -24,72 +31,24 @@ def notebooks(root: Path = ROOT) -> list[Path]:
 
 
 def name_of(path: Path, root: Path = ROOT) -> str:
-    "How a notebook is called in lists: `05b_data`, `engine/91_guard`"
-    return path.resolve().relative_to(root.resolve()/'nbs').with_suffix('').as_posix()
+    "How lists and messages call a notebook: `05b_data`, `engine/91_guard`"
+    path, folder = path.resolve(), root.resolve()/'nbs'
+    if not path.is_relative_to(folder): return path.stem
+    return path.relative_to(folder).with_suffix('').as_posix()
 
 
-def settings(root: Path = ROOT) -> dict:
-    "Our own lists, `[tool.minifastai]` in pyproject.toml"
-    text = (root/'pyproject.toml').read_text(encoding='utf-8')
-    return tomllib.loads(text).get('tool', {}).get('minifastai', {})
+def find(name: str, root: Path = ROOT) -> Path:
+    "The notebook that somebody means by `05b_data`, `nbs/05b_data.ipynb` or `91_guard`"
+    wanted = Path(name).stem
+    for path in notebooks(root):
+        if path.stem == wanted: return path
+    raise SystemExit(f'no notebook {name} in nbs/: there are '
+                     + ', '.join(name_of(path, root) for path in notebooks(root)))
 
 
-def source(cell: dict) -> str:
-    "The text of a cell"
-    return ''.join(cell['source'])
-
-
-def directives(text: str) -> dict[str, str]:
-    "The directives at the top of a cell, and what stands behind each"
-    found = {}
-    for line in text.splitlines():
-        match = DIRECTIVE.match(line)
-        if match: found[match[1]] = match[2].strip()
-        elif line.strip(): break
-    return found
-
-
-def is_test(cell: dict) -> bool:
-    "Is the cell a test, or the set-up of tests?"
-    if cell['cell_type'] != 'code': return False
-    return not {'test', 'test_setup'}.isdisjoint(directives(source(cell)))
-
-
-def fold(cell: dict) -> None:
-    "Close a test cell, open one that is marked `shown`; other cells stay as they are"
-    if not is_test(cell): return
-    words = directives(source(cell)).get('test', '').split()
-    jupyter = {**cell['metadata'].get('jupyter', {}), 'source_hidden': True}
-    if 'shown' in words[1:]: del jupyter['source_hidden']
-    cell['metadata'].pop('jupyter', None)
-    if jupyter: cell['metadata']['jupyter'] = jupyter
-
-
-def move_alt(cell: dict) -> None:
-    "A line `#| fig-alt: text` at the top of a cell moves into the cell's metadata"
-    if cell['cell_type'] != 'code': return
-    alt = directives(source(cell)).get('fig-alt')
-    if alt is None: return
-    lines = source(cell).splitlines(keepends=True)
-    at = next(i for i, line in enumerate(lines) if re.match(r'\s*#\s*\|\s*fig-alt', line))
-    del lines[at]
-    cell['metadata'][ALT] = alt
-    cell['source'] = lines
-
-
-def long_lines(nb: dict) -> list[tuple[str, int, int]]:
-    "(cell id, number of the line, its length) of each line of code over 88 characters"
-    return [(cell['id'], number, len(line))
-            for cell in nb['cells'] if cell['cell_type'] == 'code'
-            for number, line in enumerate(source(cell).splitlines(), 1)
-            if len(line) > WIDTH]
-
-
-def tidy(nb: dict) -> None:
-    "Do to every cell what needs no judgement"
-    for cell in nb['cells']:
-        move_alt(cell)
-        fold(cell)
+def read(path: Path) -> dict:
+    "A notebook as nested dictionaries and lists"
+    return json.loads(path.read_text(encoding='utf-8'))
 
 
 def as_text(nb: dict) -> str:
@@ -97,28 +56,107 @@ def as_text(nb: dict) -> str:
     return json.dumps(nb, sort_keys=True, indent=1, ensure_ascii=False)+'\n'
 
 
+def source(cell: dict) -> str:
+    "The text of a cell"
+    return ''.join(cell['source'])
+
+
+def is_code(cell: dict) -> bool:
+    "Is it a cell of code?"
+    return cell['cell_type'] == 'code'
+
+
+def directives(text: str) -> dict[str, str]:
+    "The directives at the top of a cell, and what stands behind each"
+    found = {}
+    for line in text.splitlines():
+        if match := DIRECTIVE.match(line): found[match[1]] = match[2].strip()
+        elif line.strip(): break
+    return found
+
+
+def is_test(cell: dict) -> bool:
+    "Is the cell a test, or the set-up of tests?"
+    if not is_code(cell): return False
+    return not {'test', 'test_setup'}.isdisjoint(directives(source(cell)))
+
+
+def is_folded(cell: dict) -> bool:
+    "Does JupyterLab show the cell closed?"
+    return bool(cell['metadata'].get('jupyter', {}).get('source_hidden'))
+
+
+def fold(cell: dict, setup: bool = True) -> None:
+    "Close a test, and its set-up unless `setup` is False; open a test marked `shown`"
+    if not is_test(cell): return
+    found = directives(source(cell))
+    if 'test_setup' in found and not setup: return
+    jupyter = cell['metadata'].pop('jupyter', {})
+    shown = 'shown' in found.get('test', '').split()[1:]
+    jupyter.pop('source_hidden', None)
+    if not shown: jupyter['source_hidden'] = True
+    if jupyter: cell['metadata']['jupyter'] = jupyter
+
+
+def move_alt(cell: dict) -> None:
+    "Move a line `#| fig-alt: text` at the top of a cell into the cell's metadata"
+    if not is_code(cell): return
+    lines = source(cell).splitlines(keepends=True)
+    for i, line in enumerate(lines):
+        match = DIRECTIVE.match(line)
+        if match and match[1] == 'fig-alt':
+            cell['metadata'][ALT] = match[2].strip()
+            cell['source'] = lines[:i]+lines[i+1:]
+            return
+        if line.strip() and not match: return
+
+
+def tidy(nb: dict, setup: bool = True) -> None:
+    "Fold tests (`setup`: their set-up too) and move the texts of pictures"
+    for cell in nb['cells']:
+        move_alt(cell)
+        fold(cell, setup)
+
+
+def long_lines(nb: dict) -> list[tuple[str, int, int]]:
+    "(cell id, number of the line, its length) of each line of code that is too long"
+    return [(cell['id'], number, len(line))
+            for cell in nb['cells'] if is_code(cell)
+            for number, line in enumerate(source(cell).splitlines(), 1)
+            if len(line) > WIDTH]
+
+
+def complaint(name: str, found: list[tuple[str, int, int]]) -> str:
+    "What to tell the author of a notebook with long lines"
+    lines = [f'{name}, cell {cell}, line {line}: {length} characters'
+             for cell, line, length in found[:SHOWN]]
+    if len(found) > SHOWN: lines.append(f'{name}: and {len(found)-SHOWN} more')
+    return '\n'.join(lines)
+
+
 def main() -> int:
-    "Tidy the notebooks, complain about long lines"
+    "Tidy the notebooks and refuse long lines"
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('paths', nargs='*', type=Path, help='notebooks; all by default')
+    parser.add_argument('names', nargs='*', help='notebooks, such as 05b_data')
     parser.add_argument('--check', action='store_true', help='write nothing')
     args = parser.parse_args()
-    exempt = settings().get('wide', [])
-    complaints = []
-    for path in args.paths or notebooks():
-        text = path.read_text(encoding='utf-8')
-        nb = json.loads(text)
-        tidy(nb)
-        if as_text(nb) != text:
-            if args.check: complaints.append(f'{path}: `make sync` would change it')
-            else: path.write_text(as_text(nb), encoding='utf-8')
-        if name_of(path) in exempt: continue
-        complaints += [
-            f'{name_of(path)}, cell {cell}, line {line}: {length} characters, '
-            f'and a line of code has at most {WIDTH}: break it'
-            for cell, line, length in long_lines(nb)]
-    print('\n'.join(complaints), end='\n' if complaints else '', file=sys.stderr)
-    return 1 if complaints else 0
+    lists = settings()
+    stale, wide = [], []
+    for path in map(find, args.names) if args.names else notebooks():
+        nb, name = read(path), name_of(path)
+        # what only set-up cells define and teaching cells use, a reader must see
+        tidy(nb, setup=name not in lists.get('whole', []))
+        if as_text(nb) != path.read_text(encoding='utf-8'):
+            stale.append(name)
+            if not args.check: path.write_text(as_text(nb), encoding='utf-8')
+        found = long_lines(nb)
+        if found and name not in lists.get('wide', []): wide.append(complaint(name, found))
+    if wide:
+        print(*wide, f'A line of code has at most {WIDTH} characters, so that nobody '
+              'has to scroll sideways: break these lines.', sep='\n', file=sys.stderr)
+    if stale and args.check:
+        print('`make sync` would tidy', ', '.join(stale), file=sys.stderr)
+    return 1 if wide or stale and args.check else 0
 
 
 if __name__ == '__main__': sys.exit(main())

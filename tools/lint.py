@@ -1,0 +1,67 @@
+"""ruff and mypy, as `make lint` and CI run them; `pyproject.toml` says with what rules.
+
+What is exported from a notebook that is still to be rewritten may break ruff's rules
+(the list `wide` in pyproject.toml, which shrinks), and nobody else may."""
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from notebooks import (
+    ROOT, directives, find, is_code, notebooks, read, settings, source)
+
+
+def exported_from(path: Path, root: Path = ROOT) -> set[Path]:
+    "The module and the test file that come from a notebook"
+    files = {root/'tests'/f'test_{path.stem}.py'}
+    for cell in filter(is_code, read(path)['cells']):
+        found = directives(source(cell))
+        names = [found.get('default_exp'),
+                 *(found.get(kind) for kind in ('export', 'exports', 'exporti'))]
+        files |= {root/'minifastai'/f'{name.replace(".", "/")}.py'
+                  for name in names if name}
+    return files
+
+
+def exempt(root: Path = ROOT) -> set[Path]:
+    "Files that come from a notebook on the list, and from none that is not on it"
+    listed = {find(name, root) for name in settings(root).get('wide', [])}
+    files = {path: exported_from(path, root) for path in notebooks(root)}
+    let_pass = set().union(*(files[path] for path in listed))
+    return let_pass.difference(*(files[path] for path in files if path not in listed))
+
+
+def by_nbdev(path: Path, row: int) -> bool:
+    "Does the line belong to `__all__`, which nbdev writes, in lines of its own width?"
+    text = path.read_text(encoding='utf-8')
+    found = re.search(r'^# %% auto #0\n__all__ = \[[^]]*\]', text, re.M)
+    if not found: return False
+    first = text[:found.start()].count('\n')+1
+    return first <= row <= first+found[0].count('\n')
+
+
+def ruff(root: Path = ROOT) -> list[str]:
+    "What ruff finds, a line each"
+    command = [sys.executable, '-m', 'ruff', 'check', '--output-format', 'json']
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    if done.returncode > 1: return [done.stderr]
+    found, let_pass = [], exempt(root)
+    for fault in json.loads(done.stdout):
+        path, row = Path(fault['filename']), fault['location']['row']
+        if path in let_pass: continue
+        if fault['code'] == 'E501' and by_nbdev(path, row): continue
+        where = f'{path.relative_to(root)}:{row}'
+        found.append(f'{where}: {fault["code"]} {fault["message"]}')
+    return found
+
+
+def main() -> int:
+    "Run both; 1 if one of them finds something"
+    found = ruff()
+    print('\n'.join(found) or 'ruff finds nothing')
+    mypy = subprocess.run([sys.executable, '-m', 'mypy'], cwd=ROOT)
+    return 1 if found or mypy.returncode else 0
+
+
+if __name__ == '__main__': sys.exit(main())
