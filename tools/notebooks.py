@@ -134,23 +134,28 @@ def complaint(name: str, found: list[tuple[str, int, int]]) -> str:
     return '\n'.join(lines)
 
 
-def main() -> int:
+def main(
+    argv: list[str] | None = None,   # the words of the command line; None: its own
+    root: Path = ROOT,               # the project
+) -> int:
     "Tidy the notebooks and refuse long lines"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('names', nargs='*', help='notebooks, such as 05b_data')
     parser.add_argument('--check', action='store_true', help='write nothing')
-    args = parser.parse_args()
-    lists = settings()
+    args = parser.parse_args(argv)
+    lists = settings(root)
     stale, wide = [], []
-    for path in map(find, args.names) if args.names else notebooks():
-        nb, name = read(path), name_of(path)
+    named = [find(name, root) for name in args.names]
+    for path in named or notebooks(root):
+        nb, name = read(path), name_of(path, root)
         # what only set-up cells define and teaching cells use, a reader must see
         tidy(nb, setup=name not in lists.get('whole', []))
         if as_text(nb) != path.read_text(encoding='utf-8'):
             stale.append(name)
             if not args.check: path.write_text(as_text(nb), encoding='utf-8')
         found = long_lines(nb)
-        if found and name not in lists.get('wide', []): wide.append(complaint(name, found))
+        if found and name not in lists.get('wide', []):
+            wide.append(complaint(name, found))
     if wide:
         print(*wide, f'A line of code has at most {WIDTH} characters, so that nobody '
               'has to scroll sideways: break these lines.', sep='\n', file=sys.stderr)

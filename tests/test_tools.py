@@ -1,0 +1,249 @@
+"The tools in tools/, on small notebooks."
+import copy
+import json
+import re
+
+import bump
+import lesson_page
+import lessons
+import lint
+import notebooks
+import pytest
+import sizes
+from notebooks import ROOT
+
+SETTINGS = (ROOT/'settings.ini').read_text(encoding='utf-8')
+
+
+def code(text: str, cell_id: str = 'a-cell', **metadata) -> dict:
+    "A cell of code"
+    return {'cell_type': 'code', 'id': cell_id, 'metadata': metadata, 'outputs': [],
+            'execution_count': None, 'source': text.splitlines(keepends=True)}
+
+
+def prose(text: str, cell_id: str = 'prose') -> dict:
+    "A cell of Markdown"
+    return {'cell_type': 'markdown', 'id': cell_id, 'metadata': {}, 'source': [text]}
+
+
+def notebook(*cells: dict) -> dict:
+    "A notebook of these cells, with ids of their own"
+    cells = tuple({**cell, 'id': f'{cell["id"]}-{i}'} for i, cell in enumerate(cells))
+    kernel = {'display_name': 'python3', 'language': 'python', 'name': 'python3'}
+    return {'cells': list(cells), 'metadata': {'kernelspec': kernel},
+            'nbformat': 4, 'nbformat_minor': 5}
+
+
+def folded(nb: dict) -> list[bool]:
+    "Which of its cells are closed"
+    return [notebooks.is_folded(cell) for cell in nb['cells']]
+
+
+def project(tmp_path, name: str, nb: dict, lists: str = ''):
+    "A project with one notebook; where it is"
+    path = tmp_path/'nbs'/f'{name}.ipynb'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(notebooks.as_text(nb), encoding='utf-8')
+    (tmp_path/'pyproject.toml').write_text('[tool.minifastai]\n'+lists)
+    return tmp_path
+
+
+# ---- notebooks.py ----
+
+def test_tests_are_folded_and_shown_ones_are_not():
+    nb = notebook(
+        code('#| test one\nassert 1'), code('#| test two shown\nassert 1'),
+        code('#| test three slow shown\nassert 1'), code('#| test_setup\nx = 1'),
+        code('#| export\ny = 1'), code('z = 1', jupyter={'source_hidden': True}))
+    notebooks.tidy(nb)
+    assert folded(nb) == [True, False, False, True, False, True]
+    once = copy.deepcopy(nb)
+    notebooks.tidy(nb)
+    assert nb == once
+
+
+def test_a_test_that_becomes_shown_is_opened_and_keeps_its_other_metadata():
+    hidden = {'source_hidden': True, 'outputs_hidden': True}
+    nb = notebook(code('#| test one shown\nassert 1', jupyter=hidden, tags=['a']),
+                  code('#| test two shown\nassert 1', jupyter={'source_hidden': True}))
+    notebooks.tidy(nb)
+    assert nb['cells'][0]['metadata'] == {'jupyter': {'outputs_hidden': True},
+                                          'tags': ['a']}
+    assert nb['cells'][1]['metadata'] == {}
+
+
+def test_set_up_that_a_lesson_teaches_with_stays_open():
+    nb = notebook(code('#| test_setup\nx = 1'), code('#| test one\nassert 1'))
+    notebooks.tidy(nb, setup=False)
+    assert folded(nb) == [False, True]
+
+
+def test_the_text_of_a_picture_moves_into_metadata():
+    text = '#| export\n#| fig-alt: A curve: it falls | rises\nplot()'
+    nb = notebook(code(text), code('x = "\n#| fig-alt: in a string\n"'),
+                  code('plot()\n#| fig-alt: too late'), code('#| fig-alt: alone'))
+    notebooks.tidy(nb)
+    first, *others, last = nb['cells']
+    assert notebooks.source(first) == '#| export\nplot()'
+    assert first['metadata'] == {'fig_alt': 'A curve: it falls | rises'}
+    assert [notebooks.source(cell) for cell in others] == [
+        'x = "\n#| fig-alt: in a string\n"', 'plot()\n#| fig-alt: too late']
+    assert last['metadata'] == {'fig_alt': 'alone'} and notebooks.source(last) == ''
+    once = copy.deepcopy(nb)
+    notebooks.tidy(nb)
+    assert nb == once
+
+
+def test_nbdev_keeps_the_metadata_that_we_write():
+    text = (ROOT/'pyproject.toml').read_text(encoding='utf-8')
+    kept, = re.findall(r'^allowed_cell_metadata_keys = (.*)$', text, re.M)
+    assert {notebooks.ALT, 'jupyter'} <= set(json.loads(kept))
+
+
+def test_a_long_line_is_refused_by_name(tmp_path, capsys):
+    nb = notebook(prose('long '*50), code('x = 1\n'+'y'*88+'\n'+'z'*89))
+    root = project(tmp_path, '01_wide', nb)
+    assert notebooks.main([], root) == 1
+    said = capsys.readouterr().err
+    assert '01_wide, cell a-cell-1, line 3: 89 characters' in said
+    assert 'line 2' not in said and '88' in said
+
+
+def test_a_listed_notebook_may_be_wide_for_now(tmp_path):
+    root = project(tmp_path, '01_wide', notebook(code('z'*89)), 'wide = ["01_wide"]')
+    assert notebooks.main([], root) == 0
+
+
+def test_check_writes_nothing_and_says_what_would_change(tmp_path, capsys):
+    root = project(tmp_path, '01_open', notebook(code('#| test one\nassert 1')))
+    path = root/'nbs'/'01_open.ipynb'
+    before = path.read_bytes()
+    assert notebooks.main(['--check'], root) == 1
+    assert path.read_bytes() == before
+    assert '01_open' in capsys.readouterr().err
+    assert notebooks.main([], root) == 0 and path.read_bytes() != before
+    assert notebooks.main(['--check'], root) == 0
+
+
+def test_the_lists_name_notebooks_that_exist():
+    names = {notebooks.name_of(path) for path in notebooks.notebooks()}
+    for key, listed in notebooks.settings().items():
+        gone = set(listed)-names
+        assert not gone, f'strike {gone} from `{key}` in pyproject.toml'
+
+
+# ---- lessons.py and sizes.py ----
+
+TINY = notebook(
+    prose('# A title\n\nFour more words here.\n\n```\nnot counted\n```'),
+    code('#| default_exp tiny'),
+    code('#| export\ndef f(x):\n    """Two\n    lines"""\n    # a comment\n\n    return x'),
+    code('#| test_setup\ny = 2'),
+    code('#| test f_is_f\nassert f(y) == 2'),
+    code('print(f(1))\nprint(2)'),
+    prose('## Exercises\n\n### 1. A gap'),
+    code('def g(x): pass'),
+    prose('## Summary'),
+    code('check("01.1", f)'),
+    code('z = 1'))
+
+
+def test_what_a_notebook_is_made_of():
+    found = sizes.sizes(TINY)
+    assert found == sizes.Sizes(exported=2, teaching=3, tests=2, exercises=2, visible=9,
+                                cell=7, line=19, words=11)
+    tidied = copy.deepcopy(TINY)
+    notebooks.tidy(tidied)
+    assert sizes.sizes(tidied).visible == 7
+    both = found+found
+    assert both.code == 18 and both.cell == 7 and both.line == 19 and both.words == 22
+    row = found.row('tiny', 1.25).split()
+    assert row == ['tiny', '1.2', '9', '2', '22%', '3', '33%', '2', '22%', '2', '22%',
+                   '9', '7', '19', '11']
+    assert len(found.row('tiny', None)) == len(sizes.HEAD)
+
+
+def output(nb: dict) -> str:
+    "What its cells printed"
+    return ''.join(output['text'] for cell in nb['cells']
+                   for output in cell.get('outputs', ()))
+
+
+@pytest.mark.slow
+def test_tests_are_left_out_of_an_execution(tmp_path):
+    nb = notebook(code('x = 1'), code('#| test_setup\nprint("set up")\ny = 2'),
+                  code('#| test fails\nassert False'), code('print(x)'))
+    before = copy.deepcopy(nb)
+    ran, fault = lessons.execute(lessons.without_tests(nb), tmp_path)
+    assert (fault, output(ran), nb) == ('', '1\n', before)
+    ran, fault = lessons.execute(nb, tmp_path)
+    assert fault.startswith('FAILED in cell a-cell-2') and 'AssertionError' in fault
+    uses_setup = notebook(code('#| test_setup\ny = 2'), code('print(y)'))
+    ran, fault = lessons.execute(lessons.without_tests(uses_setup), tmp_path)
+    assert "name 'y' is not defined" in fault
+
+
+# ---- the site ----
+
+def test_a_page_shows_no_directives_and_no_set_up(tmp_path):
+    nb = notebook(
+        prose('# Title'), code('#| default_exp tiny'), code('#| export\nx = 1'),
+        code('#| test_setup\nhidden_name = 1'), code('#| test good_name\nassert x'),
+        code('#| test solution_g\nassert x'), code('#| test open shown\nassert 3'),
+        code('def harness(): pass', jupyter={'source_hidden': True}),
+        prose('## For the exported tests'), code('#| test_setup\nfrom a import b'))
+    notebooks.tidy(nb)
+    root = project(tmp_path, '01_tiny', nb)
+    page = lesson_page.Lesson(root/'nbs'/'01_tiny.ipynb').html
+    assert '#|' not in page and 'default_exp' not in page and 'hidden_name' not in page
+    assert 'exported tests' not in page
+    assert re.findall('<summary>(.*?)</summary>', page) == [
+        'Test: good name', 'Test of a solution: g', 'Code: harness']
+    assert page.count('<details') == 3 and 'highlight' in page.split('</details>')[2]
+
+
+# ---- lint.py and bump.py ----
+
+def test_what_is_exported_from_a_listed_notebook_may_break_the_rules(tmp_path):
+    nb = notebook(code('#| default_exp engine.tiny'), code('#| export other\nx = 1'))
+    root = project(tmp_path, '01_tiny', nb, 'wide = ["01_tiny"]')
+    files = {root/'minifastai'/'engine'/'tiny.py', root/'minifastai'/'other.py',
+             root/'tests'/'test_01_tiny.py'}
+    assert lint.exported_from(root/'nbs'/'01_tiny.ipynb', root) == files
+    assert lint.exempt(root) == files
+    project(tmp_path, '02_new', notebook(code('#| default_exp other')),
+            'wide = ["01_tiny"]')
+    assert lint.exempt(root) == files-{root/'minifastai'/'other.py'}
+
+
+def test_only_the_list_that_nbdev_writes_may_be_wide(tmp_path):
+    path = tmp_path/'tiny.py'
+    path.write_text('"doc"\n\n# %% auto #0\n__all__ = ["a",\n  "b"]\n\n__all__ = 1\n')
+    assert [lint.by_nbdev(path, row) for row in range(1, 8)] == [
+        False, False, True, True, True, False, False]
+
+
+def test_the_readme_is_checked_as_it_stands():
+    readme = (ROOT/'README.md').read_text(encoding='utf-8')
+    lines, = re.findall(r'^```python\n(.*?)^```', readme, re.M | re.S)
+    checked = (ROOT/'tests'/'typed'/'readme.py').read_text(encoding='utf-8')
+    assert checked.split('\n', 1)[1] == lines
+
+
+def test_bump_changes_the_version_alone(tmp_path):
+    path = tmp_path/'settings.ini'
+    path.write_text(SETTINGS, encoding='utf-8')
+    old, = re.findall(r'^version = (.*)$', SETTINGS, re.M)
+    assert bump.bump('99.0.10', path) == old
+    changed = path.read_text(encoding='utf-8')
+    assert changed == SETTINGS.replace(f'version = {old}\n', 'version = 99.0.10\n')
+
+
+@pytest.mark.parametrize('version', ['', '1', '1.2', 'v1.2.3', '1.2.3.4', '01.2.3',
+                                     '1.2.3 ', '1.2.x', '0.0.0'])
+def test_bump_refuses_nonsense(tmp_path, version):
+    path = tmp_path/'settings.ini'
+    path.write_text(SETTINGS, encoding='utf-8')
+    with pytest.raises(SystemExit) as refused: bump.bump(version, path)
+    assert 'version' in str(refused.value)
+    assert path.read_text(encoding='utf-8') == SETTINGS
