@@ -45,7 +45,7 @@ def child(name, epochs, images):
     def training(epochs):
         model = get_cnn_model(data, [8, 16, 32, 64], norm=nn.BatchNorm2d)
         if name in (OURS, OPTIONS):
-            from minifastai.runner import AvgStatsCallback,ProgressCallback,Recorder,accuracy
+            from minifastai.callbacks import AvgStatsCallback,ProgressCallback,Recorder,accuracy
             options = {'channels_last': True, 'compile': True} if name==OPTIONS else {}
             learn,run = get_runner(model, data, lr=0.4, cbs=[Recorder, AvgStatsCallback(accuracy), ProgressCallback], **options)
             return lambda n: run.fit(n, learn)

@@ -6,7 +6,8 @@ from torch import nn
 from torch.utils.data import DataLoader,TensorDataset
 from common import Silent,arguments,finish,report,silence,take_turns,versions
 from minifastai.data import DataBunch,Dataset,get_dls
-from minifastai.runner import AvgStatsCallback,Learner,ProgressCallback,Recorder,Runner,accuracy
+from minifastai.runner import Learner,Runner
+from minifastai.callbacks import AvgStatsCallback,ProgressCallback,Recorder,accuracy
 
 def learner(n):
     "One linear layer, and `n` batches of two"

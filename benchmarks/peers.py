@@ -84,7 +84,8 @@ def _bare(model, opt, data, epochs=1, lr=0.01):
 
 def minifastai(model, opt, data, epochs=1, lr=0.01):
     from common import Silent
-    from minifastai.runner import AvgStatsCallback,Learner,ProgressCallback,Recorder,Runner,accuracy
+    from minifastai.runner import Learner,Runner
+    from minifastai.callbacks import AvgStatsCallback,ProgressCallback,Recorder,accuracy
     run = Runner([Recorder, ProgressCallback(file=Silent()), AvgStatsCallback(accuracy, printer=lambda text: None)])
     return lambda: run.fit(epochs, Learner(model, opt, F.cross_entropy, data))
 

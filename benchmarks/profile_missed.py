@@ -10,7 +10,7 @@ from loop import bare,with_runner
 from norms import step
 from run import HERE,machine,versions
 from minifastai.norms import BatchNorm
-from minifastai.runner import AvgStats,AvgStatsCallback,ProgressCallback,Recorder,accuracy
+from minifastai.callbacks import AvgStats,AvgStatsCallback,ProgressCallback,Recorder,accuracy
 
 class Later(AvgStats):
     "Keeps predictions and targets of 32 batches and measures them at once: fewer operations, but what is kept must not be written over meanwhile"

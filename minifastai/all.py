@@ -3,6 +3,7 @@ from minifastai.foundations import *
 from minifastai.data import *
 from minifastai.losses import *
 from minifastai.runner import *
+from minifastai.callbacks import *
 from minifastai.schedule import *
 from minifastai.cnn import *
 from minifastai.hooks import *

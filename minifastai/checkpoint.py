@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 import numpy as np,torch
 from torch import Tensor
+from .data import DataBunch
 from .runner import Callback,CancelBatchException,CancelTrainException
 from .schedule import LRFinder,_generators
 
@@ -222,6 +223,17 @@ def _check_writable(path):
         raise CheckpointError(f'{path} cannot be written: {why}. Give a path in a folder that you may write to') from e
 
 # %% ../nbs/08a_long_runs.ipynb #608aa479
+class _Rest:
+    "A loader of which the first pass begins in the middle: `go_on` takes the batches that are done"
+    def __init__(self, dl, go_on): self.dl,self.go_on = dl,go_on
+    def __len__(self): return len(self.dl)
+    def __iter__(self):
+        batches,go_on,self.go_on = iter(self.dl),self.go_on,None
+        if go_on: go_on(batches)
+        return batches
+    @property
+    def dataset(self): return self.dl.dataset
+
 class CheckpointCallback(Callback):
     """Saves the whole state of a training after each epoch, and goes on from there, bit for bit on the same machine with one thread
 
@@ -252,29 +264,33 @@ class CheckpointCallback(Callback):
         _put_back(state, self.run, file)
         _put_random_back(state['random']['now'], self.run)
         self.run.first_epoch,self.run.n_iter,self.run.n_epochs = state['epoch'],state['n_iter'],float(state['epoch'])
-        if state['done']: self._loaded,self.run.fast_forward = (state, file),self._fast_forward
+        if state['done']:
+            self._loaded,data = (state, file),self.run.data
+            self.run.data = DataBunch(_Rest(data.train_dl, self._go_on), data.valid_dl, getattr(data, 'c', None))
         self.run.epoch = max(state['epoch'] if state['done'] else state['epoch']-1, 0)      # of the last batch, for a training that is complete
         if (state['epoch'], state['done'])>(self.epochs, 0): warnings.warn(f'{file} is further, at epoch {state["epoch"]}, batch {state["done"]}, than the {self.epochs} epochs in total that fit asks for: nothing is trained', stacklevel=2)
 
     def begin_epoch(self):
-        if self._loaded: _put_random_back(self._loaded[0]['random']['begin'], self.run)
+        if self._loaded:
+            run,state = self.run,self._loaded[0]
+            _put_random_back(state['random']['begin'], run)
+            run.batch,run.n_epochs = state['done']-1,state['epoch']+state['done']/run.iters
         self._begin = _random_states(self.run) if self.every else None
 
-    def _fast_forward(self, batches):
+    def _go_on(self, batches):
         "Take the batches that are done from the loader, then put back everything once more"
         (state,file),self._loaded = self._loaded,None
         for i in range(state['done']):
             if next(batches, None) is None: raise CheckpointError(f'{file} does not fit: {state["done"]} batches of epoch {state["epoch"]} are done, but the data gave only {i}')
         _put_back(state, self.run, file)
         _put_random_back(state['random']['now'], self.run)
-        return state['done']
 
     def begin_batch(self): self._whole = False
     def after_step(self): self._whole = True
     def after_cancel_batch(self): self._whole = True
     def after_batch(self):
         run = self.run
-        if self.every and run.in_train and self._whole and run.n_iter%self.every==0: self.save(run.epoch, run._done)
+        if self.every and run.in_train and self._whole and run.n_iter%self.every==0: self.save(run.epoch, run.batch+1)
     def after_epoch(self): self.save(self.run.epoch+1, 0)
 
     def save(self, epoch:int, done:int) -> None:
@@ -312,7 +328,7 @@ class TerminateOnNaNCallback(Callback):
     def after_loss(self):
         run = self.run
         if not run.epochs or _finite(run.loss): return
-        part = f'training batch {run._done} of {run.iters}' if run.in_train else 'the validation'
+        part = f'training batch {run.batch} of {run.iters}' if run.in_train else 'the validation'
         rates = ', '.join(f'{group["lr"]:.3g}' for group in run.opt.param_groups)
         self.stopped = f'the loss is {run.loss.item()} in epoch {run.epoch}, {part}, at a learning rate of {rates}: {_first_bad_layer(run.model, run.xb)}'
         warnings.warn(self.stopped, stacklevel=2)
@@ -348,7 +364,7 @@ class GradientAccumulation(Callback):
         self.run.loss.register_hook(lambda grad: grad*self.share)
     def after_backward(self):
         self.gathered,self.total = self.gathered+1,self.total+self.share
-        if self.gathered<self.n and self.run._done+1<self.run.iters: raise CancelBatchException()
+        if self.gathered<self.n and self.run.batch+1<self.run.iters: raise CancelBatchException()
         for p in (p for group in self.run.opt.param_groups for p in group['params'] if p.grad is not None): p.grad /= self.total
         self._reset()
     def state_dict(self) -> dict: return dict(gathered=self.gathered, size=self.size, total=self.total)

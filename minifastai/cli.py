@@ -210,7 +210,8 @@ def train(
     from minifastai.data import get_databunch
     from minifastai.distributed import DistributedCallback
     from minifastai.hooks import ActivationStats
-    from minifastai.runner import AvgStatsCallback,ProgressCallback,Recorder,Runner,accuracy
+    from minifastai.runner import Runner
+    from minifastai.callbacks import AvgStatsCallback,ProgressCallback,Recorder,accuracy
     from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal,lr_find
     device = _check_device(args.device)
     torch.manual_seed(args.seed)

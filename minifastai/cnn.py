@@ -12,7 +12,8 @@ from collections.abc import Callable,Sequence
 import torch,torch.nn.functional as F
 from torch import Tensor,nn
 from .data import DataBunch
-from .runner import AvgStatsCallback,Callback,Learner,ProgressCallback,Recorder,Runner,accuracy
+from .runner import Callback,Learner,Runner
+from .callbacks import AvgStatsCallback,ProgressCallback,Recorder,accuracy
 
 # %% ../nbs/06a_cuda_cnn.ipynb #4fd2d2b2
 class Lambda(nn.Module):

@@ -7,6 +7,7 @@ __all__ = ['DistributedCallback']
 
 # %% ../nbs/08b_distributed.ipynb #f03f8948
 import atexit,os
+from collections.abc import Callable
 from datetime import timedelta
 import torch,torch.distributed as dist
 from torch import nn
@@ -17,7 +18,8 @@ from .cnn import BatchTransformXCallback,CudaCallback
 from .data import BatchIndices,DataBunch
 from .foundations import noop
 from .norms import BatchNorm,RunningBatchNorm
-from .runner import AvgStatsCallback,Callback,CancelBatchException,CancelEpochException,CancelTrainException,ProgressCallback,Recorder,Runner,TrainEvalCallback
+from .runner import Callback,CancelBatchException,CancelEpochException,CancelTrainException,Runner,TrainEvalCallback
+from .callbacks import AvgStatsCallback,ProgressCallback,Recorder
 from .schedule import ParamScheduler
 
 # %% ../nbs/08b_distributed.ipynb #1ba9c247
@@ -75,7 +77,9 @@ def _merge_stats(stats):
     if len({len(part) for part in gathered})>1: raise RuntimeError(f'the processes have different numbers of AvgStatsCallback: {[len(part)//2 for part in gathered]}. Give all processes the same ones')
     for s,parts in zip(stats, zip(*gathered)):
         counts = torch.tensor([n for part in parts for n in part['counts']])
-        columns = [torch.cat(column)[counts>0] for column in zip(*(part['columns'] for part in parts))]
+        columns = [{'values': torch.cat([part['values'] for part in column])[counts>0],
+                    'per_item': any(part['per_item'] for part in column)}
+                   for column in zip(*(part['columns'] for part in parts))]
         s.load_state_dict({'counts': counts[counts>0].tolist(), 'columns': columns})
 
 # %% ../nbs/08b_distributed.ipynb #9e9cc14b
@@ -136,7 +140,7 @@ _NEVER_CANCEL = TrainEvalCallback,AvgStatsCallback,Recorder,ProgressCallback,Par
 def _watched(run, own):
     "The events at which a callback could cancel, `own` left aside"
     cbs = [cb for cb in run.cbs if type(cb) not in _NEVER_CANCEL and cb not in own]
-    return {event for event,handlers in run._handlers.items() if any(cb in cbs for cb,_ in handlers)}
+    return {event for event,handlers in run.handlers.items() if any(cb in cbs for cb,_ in handlers)}
 
 # %% ../nbs/08b_distributed.ipynb #af73fca5
 class _AllReduce(torch.autograd.Function):
@@ -267,8 +271,11 @@ class DistributedCallback(_Voter):
         self.rank = _join(timeout) if self.world_size>1 else 0
         self.watched,self.ddp,self.last = frozenset(),None,_Last(self)
 
-    def __call__(self, event):
-        if self.world_size>1: super().__call__(event)
+    def handler(self,
+        event:str, # one of the `EVENTS`
+    ) -> Callable|None:
+        "Nothing is done where there is one process"
+        return super().handler(event) if self.world_size>1 else None
 
     def set_runner(self,
         run:Runner, # of this process; each process has its own

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 import torch,torch.nn.functional as F
 from torch import nn
-from .runner import _axis
+from .engine.show import axis
 if TYPE_CHECKING:
     from ipywidgets import VBox
     from matplotlib.axes import Axes
@@ -209,7 +209,7 @@ class _Plots:
     def _plot(self, name, title, ylabel, ax, first):
         from matplotlib import colormaps
         series = self._series(name, first)
-        ax = _axis(ax, f'{ylabel.capitalize()}, first {first} batches' if first else title, 'batch', ylabel)
+        ax = axis(ax, f'{ylabel.capitalize()}, first {first} batches' if first else title, 'batch', ylabel)
         for k,(i,(batches,values)) in enumerate(series.items()):
             ax.plot(batches, values, lw=1.2, label=f'layer {i}', marker='.' if len(batches)<=20 else None, color=colormaps['plasma'](0.85*k/max(len(series)-1, 1)))
         ax.legend(fontsize='small')

@@ -10,7 +10,8 @@ import inspect,statistics,time
 from collections.abc import Callable,Sequence
 import torch
 from torch import nn
-from .runner import Learner,Runner,accuracy
+from .runner import Learner,Runner
+from .callbacks import accuracy
 
 # %% ../nbs/07_batchnorm.ipynb #eb4992e2
 def _normalize_plain(x, mults, adds, shift, old_mean, old_square, share, dims, eps):

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import torch,torch.nn.functional as F
 from torch import nn,tensor
 from minifastai.data import Dataset,DataBunch,get_dls,get_data,normalize_to
-from minifastai.runner import *     # for the exported tests; in the notebook the definitions below replace it
+from minifastai.runner import *
+from minifastai.callbacks import *
 def get_learner(bs=512, lr=0.5, seed=42):
     "The small network of this lesson, on MNIST"
     torch.manual_seed(seed)
@@ -28,7 +29,7 @@ class Halve(Callback):
     "Divides the batch; at module level, so that it can be pickled"
     def __init__(self, by=2): self.by = by
     def begin_batch(self): self.run.xb = self.xb/self.by
-class Events(Callback):
+class Spy(Callback):
     "Keeps the names of all events, and raises `what` at the `at`-th time that `event` comes"
     _order = 50
     def __init__(self, event=None, what=None, at=1): self.seen,self.when,self.what,self.at = [],event,what,at
@@ -80,7 +81,7 @@ def check_halve(make):
 def check_skip(make):
     "Does make(limit) give a callback that skips batches of large loss, in training only, and counts them?"
     learn = tiny_learner(n_train=6)
-    log,backward,steps = Events(),[],[]
+    log,backward,steps = Spy(),[],[]
     class Huge(Callback):
         _order = -10
         def after_loss(self):
@@ -114,12 +115,13 @@ def check_short(make):
 
 
 def test_a_foreign_optimizer_is_warned_about():
-    'Lesson 05d_runner, "Four things that belong together", cell test-a-foreign-optimizer-is-warned-about'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-a-foreign-optimizer-is-warned-about'
     tiny = tiny_learner()
     before = copy.deepcopy(tiny.model.state_dict())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         foreign = Learner(tiny.model, torch.optim.SGD(nn.Linear(3, 1).parameters(), lr=0.1), tiny.loss_func, tiny.data)
+        Runner().fit(1, foreign)
         Learner(tiny.model, torch.optim.SGD([tiny.model.bias], lr=0.1), tiny.loss_func, tiny.data)      # a part of the parameters is fine
     assert len(caught)==1 and 'SGD' in str(caught[0].message) and 'Linear' in str(caught[0].message)
     Runner().fit(1, foreign)
@@ -127,7 +129,7 @@ def test_a_foreign_optimizer_is_warned_about():
 
 
 def test_attributes_before_there_is_a_runner():
-    'Lesson 05d_runner, "A loop that announces events", cell test-attributes-before-there-is-a-runner'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-attributes-before-there-is-a-runner'
     try: Halve().unknown
     except AttributeError as e: assert 'Halve' in str(e) and 'no runner yet' in str(e)
     else: raise AssertionError('no error')
@@ -136,7 +138,7 @@ def test_attributes_before_there_is_a_runner():
 
 
 def test_names():
-    'Lesson 05d_runner, "A loop that announces events", cell test-names'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-names'
     class TerminateOnNaN(Callback): pass
     class LRFinder(Callback): pass
     class MyOwnCallback(Callback): pass
@@ -144,8 +146,8 @@ def test_names():
 
 
 def test_events_in_order():
-    'Lesson 05d_runner, "Every event\'s name", cell test-events-in-order'
-    log = Events()
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-events-in-order'
+    log = Spy()
     Runner(log).fit(2, tiny_learner(n_train=2, n_valid=1))
     train = ['begin_batch', 'after_pred', 'after_loss', 'after_backward', 'after_step', 'after_batch']
     valid = ['begin_batch', 'after_pred', 'after_loss', 'after_batch']
@@ -153,12 +155,12 @@ def test_events_in_order():
 
 
 def test_cancellations():
-    'Lesson 05d_runner, "The three cancellations", cell test-cancellations'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-cancellations'
     train = ['begin_batch', 'after_pred', 'after_loss', 'after_backward', 'after_step', 'after_batch']
     valid = ['begin_validate', 'begin_batch', 'after_pred', 'after_loss', 'after_batch']
     cut = ['begin_batch', 'after_pred', 'after_loss']
     def seen(exception, event='after_loss', at=2):
-        log = Events(event, exception(), at)
+        log = Spy(event, exception(), at)
         Runner(log).fit(1, tiny_learner(n_train=3, n_valid=1))
         return log.seen
     assert seen(CancelBatchException)==['begin_fit', 'begin_epoch', *train, *cut, 'after_cancel_batch', 'after_batch', *train, *valid, 'after_epoch', 'after_fit']
@@ -171,7 +173,7 @@ def test_cancellations():
 
 
 def test_the_table_of_events():
-    'Lesson 05d_runner, "The three cancellations", cell test-the-table-of-events'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-the-table-of-events'
     allowed = {'begin_fit': 'T', 'begin_epoch': 'ET', **dict.fromkeys(['begin_batch', 'after_pred', 'after_loss', 'after_backward', 'after_step'], 'BET'), 'after_cancel_batch': 'ET', 'after_batch': 'ET',
                'after_cancel_epoch': 'T', 'begin_validate': 'ET', 'after_epoch': 'T', 'after_cancel_train': '', 'after_fit': ''}
     first = {'after_cancel_batch': CancelBatchException, 'after_cancel_epoch': CancelEpochException, 'after_cancel_train': CancelTrainException}     # without which that event does not come
@@ -179,17 +181,17 @@ def test_the_table_of_events():
         for letter,kind in zip('BET', (CancelBatchException, CancelEpochException, CancelTrainException)):
             class Mine(kind): pass                     # an exception derived from it is as good
             for exception in (kind, Mine):
-                log = Events(event, exception())
-                run = Runner([log] + ([Events('after_loss', first[event]())] if event in first else []))
+                log = Spy(event, exception())
+                run = Runner([log] + ([Spy('after_loss', first[event]())] if event in first else []))
                 if letter in letters: run.fit(1, tiny_learner())
                 else:
                     e = raised(RuntimeError, run.fit, 1, tiny_learner())
-                    assert f'{exception.__name__} was raised in Events.{event}' in str(e), str(e)
+                    assert f'{exception.__name__} was raised in callback Spy, event {event}' in str(e), str(e)
                 assert event in log.seen and log.seen[-1]=='after_fit' and log.seen.count('after_fit')==1
 
 
 def test_cancelling_around_the_step():
-    'Lesson 05d_runner, "The three cancellations", cell test-cancelling-around-the-step'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-cancelling-around-the-step'
     class Left(Callback):
         "Notes in which training batches gradients are there before the backward pass"
         def __init__(self): self.batches = []
@@ -197,14 +199,14 @@ def test_cancelling_around_the_step():
             if self.in_train and any(p.grad is not None and p.grad.any() for p in self.model.parameters()): self.batches.append(self.n_iter)
     def left(event, exception, epochs=2):
         cb,learn = Left(),tiny_learner(n_train=3)
-        Runner([cb, Events(event, exception, at=2)]).fit(epochs, learn)
+        Runner([cb, Spy(event, exception, at=2)]).fit(epochs, learn)
         return cb.batches
     for exception in (CancelBatchException, CancelEpochException): assert left('after_step', exception())==[]             # that step is made
     assert left('after_backward', CancelBatchException())==[2] and left('after_loss', CancelBatchException())==[]         # here they wait for the next step
 
 
 def test_stop_after_ten():
-    'Lesson 05d_runner, "The three cancellations", cell test-stop-after-ten'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-stop-after-ten'
     class StopCallback(Callback):
         _order = 1
         def after_step(self):
@@ -221,28 +223,28 @@ def test_stop_after_ten():
 
 
 def test_cancelling_without_a_fit():
-    'Lesson 05d_runner, "Where cancelling makes no sense", cell test-cancelling-without-a-fit'
-    for kind,words in [(CancelTrainException, 'validate and get_preds have no training to cancel; to end their pass raise CancelEpochException'), (CancelBatchException, 'there is no batch to cancel')]:
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-cancelling-without-a-fit'
+    for kind,words in [(CancelTrainException, 'validate, get_preds and predict have no training to cancel; to end their pass raise CancelEpochException'), (CancelBatchException, 'there is no batch to cancel')]:
         event = 'after_pred' if kind is CancelTrainException else 'begin_validate'
         class Mine(kind): pass
         for run_it in (lambda run: run.validate(tiny_learner()), lambda run: run.get_preds(tiny_learner())):
-            e = raised(RuntimeError, run_it, Runner(Events(event, Mine())))
-            assert words in str(e) and f'Mine was raised in Events.{event}' in str(e), str(e)
-    e = raised(RuntimeError, Runner(Events('after_fit', CancelTrainException())).fit, 0, tiny_learner())       # a fit of no epochs is a fit
+            e = raised(RuntimeError, run_it, Runner([AvgStatsCallback, Spy(event, Mine())]))
+            assert words in str(e) and f'Mine was raised in callback Spy, event {event}' in str(e), str(e)
+    e = raised(RuntimeError, Runner(Spy('after_fit', CancelTrainException())).fit, 0, tiny_learner())       # a fit of no epochs is a fit
     assert 'no training to cancel; it can be raised from begin_fit' in str(e)
-    log = Events('after_loss', CancelEpochException(), at=2)
-    assert set(Runner(log).validate(tiny_learner(n_valid=4)))=={'loss'} and log.seen.count('begin_batch')==2
-    notes = raised(KeyError, Runner(Events('after_loss', KeyError())).validate, tiny_learner()).__notes__
-    assert 'in validate or get_preds' in notes[-1]
+    log = Spy('after_loss', CancelEpochException(), at=2)
+    assert set(Runner([AvgStatsCallback, log]).validate(tiny_learner(n_valid=4)))=={'loss'} and log.seen.count('begin_batch')==2
+    notes = raised(KeyError, Runner([AvgStatsCallback, Spy('after_loss', KeyError())]).validate, tiny_learner()).__notes__
+    assert 'in validate, get_preds or predict' in notes[-1]
 
 
 def test_errors_pass_through_with_a_note():
-    'Lesson 05d_runner, "Where cancelling makes no sense", cell test-errors-pass-through-with-a-note'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-errors-pass-through-with-a-note'
     class Oops(Callback):
         def after_loss(self):
             if self.n_iter==2: raise KeyError('a made-up error')
-    for exception,make in [(KeyError, lambda: Oops()), (KeyboardInterrupt, lambda: Events('after_backward', KeyboardInterrupt()))]:
-        learn,log = tiny_learner(),Events()
+    for exception,make in [(KeyError, lambda: Oops()), (KeyboardInterrupt, lambda: Spy('after_backward', KeyboardInterrupt()))]:
+        learn,log = tiny_learner(),Spy()
         run = Runner([make(), log])
         e = raised(exception, run.fit, 2, learn)
         notes = ' '.join(e.__notes__)
@@ -253,11 +255,11 @@ def test_errors_pass_through_with_a_note():
 
 
 def test_everybody_hears_of_the_end():
-    'Lesson 05d_runner, "Where cancelling makes no sense", cell test-everybody-hears-of-the-end'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-everybody-hears-of-the-end'
     class Fails(Callback):
         def after_batch(self): raise ValueError('first')
         def after_fit(self): raise OSError('second')
-    log = Events()
+    log = Spy()
     e = raised(ValueError, Runner([Fails, log]).fit, 1, tiny_learner())
     assert log.seen==['begin_fit', 'begin_epoch', 'begin_batch', 'after_pred', 'after_loss', 'after_backward', 'after_step', 'after_batch', 'after_fit']
     assert any('second' in note for note in e.__notes__)
@@ -265,7 +267,7 @@ def test_everybody_hears_of_the_end():
     class Twice(Callback):
         def after_loss(self): raise CancelEpochException()
         def after_batch(self): raise Mine()               # the graver one goes on, an exception derived from it too
-    log = Events()
+    log = Spy()
     Runner([Twice, log]).fit(2, tiny_learner())
     assert log.seen[-3:]==['after_batch', 'after_cancel_train', 'after_fit']
     class StopsInAfterBatch(Callback):
@@ -277,7 +279,7 @@ def test_everybody_hears_of_the_end():
 
 
 def test_a_typo_is_warned_about():
-    'Lesson 05d_runner, "Where cancelling makes no sense", cell test-a-typo-is-warned-about'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-a-typo-is-warned-about'
     class Typo(Callback):
         def after_bacth(self): pass
         def before_epoch(self): pass
@@ -290,7 +292,7 @@ def test_a_typo_is_warned_about():
 
 
 def test_hiding_an_attribute_is_warned_about_once():
-    'Lesson 05d_runner, "Where cancelling makes no sense", cell test-hiding-an-attribute-is-warned-about-once'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-hiding-an-attribute-is-warned-about-once'
     class Hides(Callback):
         def begin_batch(self): self.xb = self.xb/2
     class Changes(Callback):
@@ -304,7 +306,7 @@ def test_hiding_an_attribute_is_warned_about_once():
 
 
 def test_any_program_of_callbacks_follows_the_grammar():
-    'Lesson 05d_runner, "Does it always hold?", cell test-any-program-of-callbacks-follows-the-gra'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-any-program-of-callbacks-follows-the-gra'
     programs = st.lists(st.tuples(st.sampled_from(RAISES), st.integers(1, 6)).map(lambda t: (t[0][0], t[1], t[0][1])), max_size=6)
 
     @settings(max_examples=200, deadline=None)
@@ -315,8 +317,8 @@ def test_any_program_of_callbacks_follows_the_grammar():
             def __init__(self): self.trained,self.bad = 0,[]
             def after_batch(self):
                 self.trained += self.in_train
-                if self.n_iter!=self.trained or self.in_train and self.n_epochs!=self.epoch+self.run._done/self.iters: self.bad.append((self.n_iter, self.trained, self.n_epochs))
-        log,count = Events(),Count()
+                if self.n_iter!=self.trained or self.in_train and self.n_epochs!=self.epoch+(self.run.batch+1)/self.iters: self.bad.append((self.n_iter, self.trained, self.n_epochs))
+        log,count = Spy(),Count()
         log._order = -50                         # hears of an event before the others cancel something in it
         cbs = [Program(1, first), log, count, Program(2, second)]
         run,failed = Runner(cbs),False
@@ -331,281 +333,8 @@ def test_any_program_of_callbacks_follows_the_grammar():
     check()
 
 
-def test_averages_over_batches_of_changing_size():
-    'Lesson 05d_runner, "Statistics", cell test-averages-over-batches-of-changing-size'
-    class Batch:
-        def __init__(self, pred, yb): self.xb,self.yb,self.pred,self.loss = pred,yb,pred,F.cross_entropy(pred, yb)
-    torch.manual_seed(0)
-    pred,yb,stats = torch.randn(1000, 10),torch.randint(10, (1000,)),AvgStats(accuracy)
-    for a,b in zip([0, 1, 4, 500], [1, 4, 500, 1000]): stats.accumulate(Batch(pred[a:b], yb[a:b]))
-    assert abs(stats.values['loss']-F.cross_entropy(pred, yb).item())<1e-5 and abs(stats.values['accuracy']-accuracy(pred, yb).item())<1e-6
-    stats.reset()
-    for i in range(600): stats.accumulate(Batch(pred[i:i+1], yb[i:i+1]))
-    assert abs(stats.values['accuracy']-accuracy(pred[:600], yb[:600]).item())<1e-6
-    def is_right(pred, yb): return pred.argmax(1)==yb                    # for each item
-    def share(pred, yb): return accuracy(pred, yb).item()                # a plain number
-    def square(pred, yb): return pred**2                                 # several for each item
-    stats = AvgStats([accuracy, is_right, share, square])
-    for i in range(0, 1000, 7): stats.accumulate(Batch(pred[i:i+7], yb[i:i+7]))
-    found = stats.values
-    assert found['accuracy']==found['is_right'] and abs(found['accuracy']-found['share'])<1e-7
-    assert abs(found['accuracy']-accuracy(pred, yb).item())<1e-6 and abs(found['square']-pred.square().mean().item())<1e-6
-    stats = AvgStats(accuracy)
-    assert stats.values['loss']!=stats.values['loss'] and stats.names==['loss', 'accuracy']
-
-
-def test_the_runner_changes_nothing():
-    'Lesson 05d_runner, "Statistics", cell test-the-runner-changes-nothing'
-    def by_hand(learn, epochs):
-        for _ in range(epochs):
-            for xb,yb in learn.data.train_dl:
-                learn.loss_func(learn.model(xb), yb).backward()
-                learn.opt.step()
-                learn.opt.zero_grad()
-            for _ in learn.data.valid_dl: pass         # PyTorch's loaders draw a random number whenever they begin
-        return learn.model.state_dict()
-    wanted,learn = by_hand(tiny_learner(), 3),tiny_learner()
-    Runner(AvgStatsCallback(printer=lambda text: None)).fit(3, learn)
-    assert all(v.equal(wanted[k]) for k,v in learn.model.state_dict().items())
-
-
-def test_the_table():
-    'Lesson 05d_runner, "Statistics", cell test-the-table'
-    lines = []
-    run = Runner(AvgStatsCallback(accuracy, printer=lines.append))
-    learn = get_learner()
-    run.fit(1, learn)
-    assert lines[0].split()==['epoch', 'train_loss', 'train_accuracy', 'valid_loss', 'valid_accuracy', 'seconds'] and len(lines)==2 and len(lines[0])==len(lines[1])
-    with torch.no_grad(): out = learn.model(learn.data.valid_ds.x)
-    row = run.avg_stats.history[-1]
-    assert abs(row['valid_accuracy']-accuracy(out, learn.data.valid_ds.y).item())<1e-6 and abs(row['valid_loss']-F.cross_entropy(out, learn.data.valid_ds.y).item())<1e-5
-    assert row['valid_accuracy']>0.9
-
-
-def test_recorder():
-    'Lesson 05d_runner, "A recorder", cell test-recorder'
-    class Fall(Callback):
-        def begin_batch(self): self.opt.param_groups[0]['lr'] = 0.1/(1+self.n_iter)
-    class Keep(Callback):
-        def __init__(self): self.kept = []
-        def after_loss(self):
-            if self.in_train: self.kept.append(self.loss.item())
-    run = Runner([Fall, Recorder, Keep])
-    run.fit(2, tiny_learner(n_train=200))
-    assert run.recorder.losses==run.keep.kept and len(run.recorder.losses)==400
-    assert run.recorder.lrs==[0.1/(1+i) for i in range(400)]
-    run.fit(1, tiny_learner(n_train=3))
-    assert len(run.recorder.losses)==len(run.recorder.lrs)==3
-
-
-def test_a_batch_without_a_loss_is_not_recorded():
-    'Lesson 05d_runner, "A recorder", cell test-a-batch-without-a-loss-is-not-recorded'
-    class Keep(Callback):
-        def __init__(self): self.kept = []
-        def after_loss(self):
-            if self.in_train: self.kept.append(self.loss.item())
-    class Known(Callback):
-        def __init__(self): self.known = []
-        def after_batch(self): self.known.append((self.run.pred is not None, self.run.loss is not None))
-    for event in ('begin_batch', 'after_pred'):
-        run = Runner([Keep, Events(event, CancelBatchException(), at=3), Recorder, Known])
-        run.fit(1, tiny_learner(n_train=5))
-        assert run.recorder.losses==run.keep.kept and len(run.recorder.losses)==len(run.recorder.lrs)==4, run.recorder.losses
-        assert run.known.known==[(True, True)]*2+[(False, False)]+[(True, True)]*4
-
-
-def test_recorder_draws_into_a_given_axis():
-    'Lesson 05d_runner, "A recorder", cell test-recorder-draws-into-a-given-axis'
-    import matplotlib.pyplot as plt
-    run = Runner(Recorder); run.fit(1, tiny_learner(n_train=8))
-    fig,axs = plt.subplots(1, 3)
-    assert run.recorder.plot_loss(axs[0]) is axs[0] and run.recorder.plot_lr(axs[1]) is axs[1] and run.recorder.plot(axs[2], skip_last=2) is axs[2]
-    assert [len(ax.lines[0].get_xdata()) for ax in axs]==[8, 8, 6] and all(ax.get_xlabel() and ax.get_ylabel() and ax.get_title() for ax in axs)
-    assert axs[0].lines[0].get_ydata().tolist()==run.recorder.losses
-    plt.close(fig)
-
-
-def test_callbacks_and_their_names():
-    'Lesson 05d_runner, "A recorder", cell test-callbacks-and-their-names'
-    class Two(Callback): pass
-    run = Runner([Two, Two(), Recorder], cb_funcs=[partial(AvgStatsCallback, accuracy)])
-    assert isinstance(run.two, Two) and isinstance(run.two_2, Two) and run.two is not run.two_2 and run.recorder in run.cbs and run.avg_stats in run.cbs
-    assert isinstance(run.train_eval, TrainEvalCallback) and run.cbs[0] is run.train_eval
-    class Model(Callback): pass
-    assert 'another name' in str(raised(ValueError, Runner, Model))
-    assert 'Derive it' in str(raised(TypeError, Runner, [dict]))
-    for epochs in (-1, 1.5, None): assert 'at least 0' in str(raised(ValueError, Runner().fit, epochs, tiny_learner()))
-    run = Runner()
-    run.fit(tensor([2]).numpy()[0], tiny_learner(n_train=3))       # NumPy's whole numbers are as good
-    assert run.n_iter==6 and type(run.epochs) is int and type(run.epoch) is int
-    class Inside(Callback):
-        def after_epoch(self): self.run.fit(1, self.learn)
-    assert 'second Runner' in str(raised(RuntimeError, Runner(Inside).fit, 1, tiny_learner()))
-
-
-def test_progress_bar():
-    'Lesson 05d_runner, "A progress bar", cell test-progress-bar'
-    def bar(run_it, **kwargs):
-        text = io.StringIO()
-        progress = ProgressCallback(file=text, disable=False, ascii=True, mininterval=0, **kwargs)
-        run_it(progress)
-        assert progress.bar is None
-        return text.getvalue()
-    assert '14/14' in (text := bar(lambda p: Runner(p).fit(2, tiny_learner(n_train=5, n_valid=2)))) and 'epoch 2/2' in text
-    assert '14/14' in bar(lambda p: Runner([p, Events('after_loss', CancelEpochException(), at=2)]).fit(2, tiny_learner(n_train=5, n_valid=2)))
-    assert '2/2' in bar(lambda p: Runner(p).validate(tiny_learner(n_valid=2)))
-    bar(lambda p: Runner([p, Events('after_loss', CancelEpochException())]).validate(tiny_learner()))
-    bar(lambda p: raised(KeyError, Runner([p, Events('after_loss', KeyError())]).fit, 2, tiny_learner()))
-    text = io.StringIO()                                    # no terminal: silence
-    Runner(ProgressCallback(file=text)).fit(1, tiny_learner())
-    assert text.getvalue()==''
-
-
-def test_validate_and_get_preds():
-    'Lesson 05d_runner, "Validating and predicting", cell test-validate-and-get-preds'
-    class Shift(Callback):
-        def begin_batch(self): self.run.xb = self.xb+1
-    learn,log = tiny_learner(n_valid=3),Events()
-    run = Runner([Shift, log, Recorder])
-    run.fit(1, learn)
-    losses,log.seen = list(run.recorder.losses),[]
-    learn.model.train()
-    ds = learn.data.valid_ds
-    with torch.no_grad(): wanted = learn.model(ds.x+1)
-    stats = run.validate(learn)
-    assert log.seen==['begin_validate', *3*['begin_batch', 'after_pred', 'after_loss', 'after_batch']]
-    assert set(stats)=={'loss'} and abs(stats['loss']-F.mse_loss(wanted, ds.y).item())<1e-5
-    preds,targs = run.get_preds(learn)
-    assert torch.allclose(preds, wanted) and targs.equal(ds.y) and not preds.requires_grad
-    assert learn.model.training and run.recorder.losses==losses       # nothing was overwritten
-    assert (run.epoch, run.epochs, run.n_iter, run.n_epochs)==(0, 1, 5, 1.)
-    raised(KeyError, Runner([log, Events('after_pred', KeyError())]).validate, learn)
-    class Meanwhile(Callback):
-        def after_pred(self): self.seen = self.run.epochs,self.run.n_iter,self.run.in_train
-    run = Runner(Meanwhile)
-    run.get_preds(learn)                          # a runner that never trained
-    assert run.meanwhile.seen==(0, 0, False)
-    run.fit(2, learn)
-    run.validate(learn)
-    assert run.meanwhile.seen==(0, 10, False) and (run.epochs, run.n_iter, run.n_epochs)==(2, 10, 2.)
-    run = Runner([Shift, log])
-    preds,targs = run.get_preds(learn, learn.data.train_dl)
-    assert len(preds)==10
-    assert set(Runner(AvgStatsCallback(lambda pred,yb: (pred-yb).abs().mean())).validate(learn))=={'loss', '<lambda>'}
-
-
-def test_early_stopping_puts_the_best_weights_back():
-    'Lesson 05d_runner, "Early stopping", cell test-early-stopping-puts-the-best-weights-bac'
-    class Script(Callback):
-        "Makes the model's weight equal to the epoch's number, and the 'accuracy' what the script says"
-        _order = 11
-        def __init__(self, values): self.values = values
-        def after_epoch(self):
-            with torch.no_grad(): self.model.weight.fill_(self.epoch)
-            self.avg_stats.history[-1]['valid_accuracy'] = self.values[self.epoch]
-    def final(values, epochs, **kwargs):
-        learn = tiny_learner()
-        run = Runner([AvgStatsCallback(printer=lambda text: None), Script(values), EarlyStoppingCallback('accuracy', **kwargs)])
-        run.fit(epochs, learn)
-        return learn.model.weight[0, 0].item(),len(run.avg_stats.history)
-    values = [0.1, 0.5, 0.6, 0.6, 0.55, 0.7, 0.6]
-    assert final(values, 7, patience=2)==(2, 5)                      # 0.6 again is no improvement
-    assert final(values, 7, patience=3)==(5, 7)                      # the epochs ran out: the best is put back too
-    assert final(values, 7, patience=2, restore_best=False)==(4, 5)
-    assert final(values, 7, patience=2, min_delta=0.3)==(1, 4)       # 0.6 is less than 0.3 better than 0.5
-    assert final([3., 2., 1., 2.], 4, patience=1, mode='min')==(2, 4)
-
-
-def test_early_stopping_and_nan():
-    'Lesson 05d_runner, "Early stopping", cell test-early-stopping-and-nan'
-    class Script(Callback):
-        _order = 11
-        def __init__(self, values): self.values = values
-        def after_epoch(self):
-            with torch.no_grad(): self.model.weight.fill_(self.epoch)
-            self.avg_stats.history[-1]['valid_loss'] = self.values[self.epoch]
-    def final(values, monitor='valid_loss'):
-        learn = tiny_learner()
-        run = Runner([AvgStatsCallback(printer=lambda text: None), Script(values), EarlyStoppingCallback(monitor, patience=3)])
-        run.fit(len(values), learn)
-        return learn.model.weight[0, 0].item(),len(run.avg_stats.history)
-    nan = float('nan')
-    assert final([nan, 3., 2., 4., 4., 4., 4.])==(2, 6) and final([3., nan, 2., 4., 4., 4., 4.])==(2, 6)
-    assert final([nan]*5)==(2, 3)                                     # no epoch is the best, so the last one stays
-
-
-def test_early_stopping_says_what_is_missing():
-    'Lesson 05d_runner, "Early stopping", cell test-early-stopping-says-what-is-missing'
-    assert 'AvgStatsCallback' in str(raised(RuntimeError, Runner(EarlyStoppingCallback('accuracy')).fit, 1, tiny_learner()))
-    run = Runner([AvgStatsCallback(printer=lambda text: None), EarlyStoppingCallback('acuracy')])
-    assert 'valid_loss' in str(raised(ValueError, run.fit, 1, tiny_learner()))
-    learn = tiny_learner()
-    learn.data = DataBunch(learn.data.train_dl, None)
-    stats = AvgStatsCallback(lambda pred,yb: (pred-yb).abs().mean(), printer=lambda text: None)
-    for monitor in ('valid_loss', 'loss', '<lambda>'): assert 'train_loss' in str(raised(ValueError, Runner([stats, EarlyStoppingCallback(monitor)]).fit, 1, learn))
-    Runner([stats, EarlyStoppingCallback('train_loss')]).fit(2, learn)
-    assert [EarlyStoppingCallback(name).sign for name in ('valid_loss', 'mse', 'error_rate', 'accuracy', 'f1')]==[-1, -1, -1, 1, 1]
-    assert "'best'" in str(raised(ValueError, EarlyStoppingCallback, 'accuracy', mode='best'))
-
-
-def test_a_training_goes_on_where_another_stopped():
-    'Lesson 05d_runner, "Going on where another training stopped", cell test-a-training-goes-on-where-another-stopped'
-    class Stop(Callback):
-        _order = 1000
-        def __init__(self, n): self.n = n
-        def begin_epoch(self): self.random = torch.get_rng_state()
-        def after_batch(self):
-            if self.in_train and self.n_iter==self.n:
-                self.states = {cb.name: cb.state_dict() for cb in self.run.cbs}
-                self.saved = self.epoch,self.n_iter,copy.deepcopy([self.model.state_dict(), self.opt.state_dict()])
-                raise CancelTrainException()
-    class Resume(Callback):
-        _order = 1000
-        def __init__(self, stop): self.stop = stop
-        def load(self):
-            for cb in self.run.cbs:
-                if cb.name in self.stop.states: cb.load_state_dict(self.stop.states[cb.name])
-        def begin_fit(self):
-            for part,state in zip((self.model, self.opt), self.stop.saved[2]): part.load_state_dict(state)
-            self.run.first_epoch,self.run.n_iter,self.run.fast_forward = *self.stop.saved[:2],self.skip
-            self.load()
-        def begin_epoch(self):
-            if self.epoch==self.stop.saved[0]: torch.set_rng_state(self.stop.random)
-        def skip(self, batches):
-            done = self.n_iter-self.epoch*self.iters
-            for _ in range(done): next(batches)
-            self.load()                                       # begin_epoch began the statistics anew
-            return done
-    class Where(Callback):
-        def begin_fit(self): self.seen = []
-        def begin_batch(self): self.seen.append((self.in_train, self.epoch, self.n_iter, self.n_epochs))
-    def trained(*extra):
-        torch.manual_seed(0)
-        learn,run = tiny_learner(),Runner([Recorder, Where, AvgStatsCallback(printer=lambda text: None), EarlyStoppingCallback(patience=9), ProgressCallback(disable=True), *extra])
-        learn.opt = torch.optim.SGD(learn.model.parameters(), lr=0.1, momentum=0.9)
-        run.fit(3, learn)
-        return learn.model.state_dict(),run
-    wanted,run = trained()
-    n = len(tiny_learner().data.train_dl)
-    for stop in (1, n-1, n, n+1, 3*n-1):
-        cb = Stop(stop)
-        trained(cb)
-        got,again = trained(Resume(cb))
-        assert all(v.equal(got[k]) for k,v in wanted.items()), stop
-        assert again.recorder.losses==run.recorder.losses and again.n_iter==run.n_iter and again.n_epochs==run.n_epochs==3
-        assert again.where.seen==run.where.seen[-len(again.where.seen):]
-        for row,other in zip(run.avg_stats.history, again.avg_stats.history, strict=True):
-            assert {k: v for k,v in row.items() if k!='seconds'}=={k: v for k,v in other.items() if k!='seconds'}
-        assert again.early_stopping.best==run.early_stopping.best
-    class Half(Callback):
-        def state_dict(self): return {'a': 1}
-    assert 'load_state_dict' in str(raised(NotImplementedError, Half().load_state_dict, {'a': 1}))
-    run.fit(1, tiny_learner())                                # the next fit starts at 0 again
-    assert run.first_epoch==0 and run.fast_forward is None
-
-
 def test_solution_halve():
-    'Lesson 05d_runner, "Exercises", cell test-solution-halve'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-solution-halve'
     class HalveIt(Callback):
         def begin_fit(self): self.halved = False
         def begin_batch(self):
@@ -623,7 +352,7 @@ def test_solution_halve():
 
 
 def test_solution_skip_bad_batch():
-    'Lesson 05d_runner, "Exercises", cell test-solution-skip-bad-batch'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-solution-skip-bad-batch'
     class SkipIt(Callback):
         def __init__(self, limit): self.limit,self.skipped = limit,0
         def after_loss(self):
@@ -642,7 +371,7 @@ def test_solution_skip_bad_batch():
 
 
 def test_solution_only_batches():
-    'Lesson 05d_runner, "Exercises", cell test-solution-only-batches'
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-solution-only-batches'
     class Only(Callback):
         def __init__(self, n): self.n = n
         def begin_epoch(self): self.done = 0
@@ -667,3 +396,117 @@ def test_solution_only_batches():
             except CancelEpochException: raise CancelBatchException()
     assert all(check_short(good)=='right' for good in (Only, OneTooFar, AfterTheStep))
     assert all(check_short(wrong).startswith('not yet') for wrong in (OnlyAndNoValidation, BatchByBatch, lambda n: Callback()))
+
+
+def test_callbacks_and_their_names():
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-callbacks-and-their-names'
+    class Two(Callback): pass
+    run = Runner([Two, Two(), Recorder], cb_funcs=[partial(AvgStatsCallback, accuracy)])
+    assert isinstance(run.two, Two) and isinstance(run.two_2, Two) and run.two is not run.two_2 and run.recorder in run.cbs and run.avg_stats in run.cbs
+    assert isinstance(run.train_eval, TrainEvalCallback) and run.cbs[0] is run.train_eval
+    class Model(Callback): pass
+    assert 'another name' in str(raised(ValueError, Runner, Model))
+    assert 'Derive it' in str(raised(TypeError, Runner, [dict]))
+    for epochs in (-1, 1.5, None): assert 'at least 0' in str(raised(ValueError, Runner().fit, epochs, tiny_learner()))
+    run = Runner()
+    run.fit(tensor([2]).numpy()[0], tiny_learner(n_train=3))       # NumPy's whole numbers are as good
+    assert run.n_iter==6 and type(run.epochs) is int and type(run.epoch) is int
+    class Inside(Callback):
+        def after_epoch(self): self.run.fit(1, self.learn)
+    assert 'second Runner' in str(raised(RuntimeError, Runner(Inside).fit, 1, tiny_learner()))
+
+
+def test_validate_and_get_preds():
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-validate-and-get-preds'
+    class Shift(Callback):
+        def begin_batch(self): self.run.xb = self.xb+1
+    learn,log = tiny_learner(n_valid=3),Spy()
+    run = Runner([Shift, log, Recorder, AvgStatsCallback(printer=print)])
+    run.fit(1, learn)
+    losses,log.seen = list(run.recorder.losses),[]
+    learn.model.train()
+    ds = learn.data.valid_ds
+    with torch.no_grad(): wanted = learn.model(ds.x+1)
+    stats = run.validate(learn)
+    assert log.seen==['begin_validate', *3*['begin_batch', 'after_pred', 'after_loss', 'after_batch']]
+    assert set(stats)=={'loss'} and abs(stats['loss']-F.mse_loss(wanted, ds.y).item())<1e-5
+    preds,targs = run.get_preds(learn)
+    assert torch.allclose(preds, wanted) and targs.equal(ds.y) and not preds.requires_grad
+    assert learn.model.training and run.recorder.losses==losses       # nothing was overwritten
+    assert (run.epoch, run.epochs, run.n_iter, run.n_epochs)==(0, 1, 5, 1.)
+    raised(KeyError, Runner([AvgStatsCallback, Spy('after_pred', KeyError())]).validate, learn)
+    class Meanwhile(Callback):
+        def after_pred(self): self.seen = self.run.epochs,self.run.n_iter,self.run.in_train
+    run = Runner([Meanwhile, AvgStatsCallback])
+    run.get_preds(learn)                          # a runner that never trained
+    assert run.meanwhile.seen==(0, 0, False)
+    run.fit(2, learn)
+    run.validate(learn)
+    assert run.meanwhile.seen==(0, 10, False) and (run.epochs, run.n_iter, run.n_epochs)==(2, 10, 2.)
+    run = Runner([Shift, log])
+    preds,targs = run.get_preds(learn, learn.data.train_dl)
+    assert len(preds)==10
+    assert set(Runner(AvgStatsCallback(lambda pred,yb: (pred-yb).abs().mean())).validate(learn))=={'loss', '<lambda>'}
+
+
+def test_a_training_goes_on_where_another_stopped():
+    'Lesson 05d_runner, "The runner: a training loop that others can steer", cell test-a-training-goes-on-where-another-stopped'
+    class Stop(Callback):
+        _order = 1000
+        def __init__(self, n): self.n = n
+        def begin_epoch(self): self.random = torch.get_rng_state()
+        def after_batch(self):
+            if self.in_train and self.n_iter==self.n:
+                self.states = {cb.name: cb.state_dict() for cb in self.run.cbs}
+                self.saved = self.epoch,self.n_iter,copy.deepcopy([self.model.state_dict(), self.opt.state_dict()])
+                raise CancelTrainException()
+    class Rest:
+        "A loader whose first pass leaves out what is done"
+        def __init__(self, dl, done): self.dl,self.done = dl,done
+        def __len__(self): return len(self.dl)
+        def __iter__(self):
+            batches,done,self.done = iter(self.dl),self.done,0
+            for _ in range(done): next(batches)
+            return batches
+    class Resume(Callback):
+        _order = 1000
+        def __init__(self, stop): self.stop = stop
+        def load(self):
+            for cb in self.run.cbs:
+                if cb.name in self.stop.states: cb.load_state_dict(self.stop.states[cb.name])
+        def begin_fit(self):
+            for part,state in zip((self.model, self.opt), self.stop.saved[2]): part.load_state_dict(state)
+            run,(epoch,n_iter,_) = self.run,self.stop.saved
+            run.first_epoch,run.n_iter = epoch,n_iter
+            self.done = n_iter-epoch*len(run.data.train_dl)
+            run.data = DataBunch(Rest(run.data.train_dl, self.done), run.data.valid_dl)
+            self.load()
+        def begin_epoch(self):
+            if self.epoch!=self.stop.saved[0]: return
+            torch.set_rng_state(self.stop.random)
+            if not self.done: return
+            self.run.batch,self.run.n_epochs = self.done-1,self.epoch+self.done/self.iters
+            self.load()                                       # begin_epoch began the statistics anew
+    class Where(Callback):
+        def begin_fit(self): self.seen = []
+        def begin_batch(self): self.seen.append((self.in_train, self.epoch, self.n_iter, self.n_epochs))
+    def trained(*extra):
+        torch.manual_seed(0)
+        learn,run = tiny_learner(),Runner([Recorder, Where, AvgStatsCallback(printer=lambda text: None), EarlyStoppingCallback(patience=9), ProgressCallback(disable=True), *extra])
+        learn.opt = torch.optim.SGD(learn.model.parameters(), lr=0.1, momentum=0.9)
+        run.fit(3, learn)
+        return learn.model.state_dict(),run
+    wanted,run = trained()
+    n = len(tiny_learner().data.train_dl)
+    for stop in (1, n-1, n, n+1, 3*n-1):
+        cb = Stop(stop)
+        trained(cb)
+        got,again = trained(Resume(cb))
+        assert all(v.equal(got[k]) for k,v in wanted.items()), stop
+        assert again.recorder.losses==run.recorder.losses and again.n_iter==run.n_iter and again.n_epochs==run.n_epochs==3
+        assert again.where.seen==run.where.seen[-len(again.where.seen):]
+        for row,other in zip(run.avg_stats.history, again.avg_stats.history, strict=True):
+            assert {k: v for k,v in row.items() if k!='seconds'}=={k: v for k,v in other.items() if k!='seconds'}
+        assert again.early_stopping.best==run.early_stopping.best
+    run.fit(1, tiny_learner())                                # the next fit starts at 0 again
+    assert run.first_epoch==0

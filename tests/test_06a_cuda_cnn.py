@@ -7,7 +7,8 @@ from unittest.mock import patch
 import torch,torch.nn.functional as F
 from torch import nn
 from minifastai.data import Dataset,DataBunch,get_databunch,get_data,get_dls,normalize_to
-from minifastai.runner import AvgStatsCallback,Callback,Learner,Recorder,Runner,accuracy
+from minifastai.runner import Callback,Learner,Runner
+from minifastai.callbacks import AvgStatsCallback,Recorder,accuracy
 from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
 from minifastai.cnn import *     # for the exported tests; in the notebook the definitions below replace it
 

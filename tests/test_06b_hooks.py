@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from minifastai.cnn import Lambda,conv_layer,flatten,get_cnn_layers,get_cnn_model,get_runner
 from minifastai.data import Dataset,DataBunch,get_databunch,get_dls
-from minifastai.runner import AvgStatsCallback,Recorder,accuracy
+from minifastai.callbacks import AvgStatsCallback,Recorder,accuracy
 from minifastai.hooks import *     # for the exported tests; in the notebook the definitions below replace it
 
 def raised(exception, func, *args, **kwargs):

@@ -8,7 +8,8 @@ from torch import nn
 from minifastai.cnn import conv_layer,get_cnn_model,get_runner
 from minifastai.data import Dataset,DataBunch,get_databunch,get_dls
 from minifastai.hooks import ActivationStats,Hooks
-from minifastai.runner import AvgStatsCallback,Callback,Recorder,Runner,accuracy
+from minifastai.runner import Callback,Runner
+from minifastai.callbacks import AvgStatsCallback,Recorder,accuracy
 from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
 from minifastai.activations import *     # for the exported tests; in the notebook the definitions below replace it
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 from minifastai.norms import BatchNorm,GroupNorm,InstanceNorm,LayerNorm,RunningBatchNorm,one_epoch,swap_norm
-from minifastai.runner import Learner,Runner,accuracy
+from minifastai.runner import Learner,Runner
+from minifastai.callbacks import accuracy
 def differences(ours, theirs, x, dy):
     "Largest differences of output, gradients and statistics, with weights that are not 1 and 0"
     weight,bias = torch.linspace(0.5, 2, x.shape[1]).to(x.dtype),torch.linspace(-1, 1, x.shape[1]).to(x.dtype)
@@ -184,7 +185,7 @@ def test_batch_norm_stands_a_high_rate():
     import os
     from minifastai.cnn import get_cnn_model,get_runner
     from minifastai.data import get_databunch
-    from minifastai.runner import AvgStatsCallback
+    from minifastai.callbacks import AvgStatsCallback
     def check():
         data,found = get_databunch(512),{}
         for name,norm in (('none', None), ('batch', BatchNorm)):
@@ -290,7 +291,7 @@ def test_batches_of_two():
     from minifastai.activations import GeneralRelu,init_cnn
     from minifastai.cnn import get_cnn_model,get_runner
     from minifastai.data import DataBunch,Dataset,get_databunch,get_dls
-    from minifastai.runner import AvgStatsCallback
+    from minifastai.callbacks import AvgStatsCallback
     from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
     def check():
         data,found = get_databunch(512),{}

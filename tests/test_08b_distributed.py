@@ -10,7 +10,7 @@ from hypothesis import given,settings,strategies as st
 from minifastai.cnn import get_cnn_model,get_runner
 from minifastai.data import DataBunch,Dataset,get_dls
 from minifastai.norms import BatchNorm,RunningBatchNorm
-from minifastai.runner import AvgStatsCallback,Recorder,accuracy
+from minifastai.callbacks import AvgStatsCallback,Recorder,accuracy
 from minifastai.distributed import DistributedCallback,_NOT_SYNCED,_change_class,_share,_shared_loader,_sync_norms
 if 'GLOO_SOCKET_IFNAME' not in os.environ: os.environ['GLOO_SOCKET_IFNAME'] = 'lo' if sys.platform.startswith('linux') else 'lo0'      # the name of the loopback interface
 @contextmanager

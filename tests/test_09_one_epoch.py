@@ -10,7 +10,8 @@ from minifastai.activations import GeneralRelu,init_cnn
 from minifastai.cnn import BatchTransformXCallback,conv_layer,get_runner
 from minifastai.data import DataBunch,Dataset,get_data,get_dls,get_test_data,normalize
 from minifastai.norms import BatchNorm,one_epoch,swap_norm
-from minifastai.runner import Callback,Learner,Runner,accuracy
+from minifastai.runner import Callback,Learner,Runner
+from minifastai.callbacks import accuracy
 from minifastai.schedule import ParamScheduler,combine_scheds,sched_lin
 def reference_model():
     "The network of the public recipe, from its description"

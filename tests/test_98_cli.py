@@ -18,8 +18,8 @@ def tiny_data(folder, n=120):
 
 def call(*args):
     "Exit code, standard output and standard error of `main(args)`, in this process"
-    from minifastai.runner import ProgressCallback
-    no_bar = mock.patch('minifastai.runner.ProgressCallback', partial(ProgressCallback, disable=True))
+    from minifastai.callbacks import ProgressCallback
+    no_bar = mock.patch('minifastai.callbacks.ProgressCallback', partial(ProgressCallback, disable=True))
     with redirect_stdout(io.StringIO()) as out,redirect_stderr(io.StringIO()) as err,no_bar:
         try: code = main(list(args))
         except SystemExit as e: code = e.code

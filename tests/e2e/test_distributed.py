@@ -27,7 +27,7 @@ from minifastai.checkpoint import GradientAccumulation
 from minifastai.data import DataBunch,Dataset,get_databunch,get_dls
 from minifastai.distributed import DistributedCallback
 from minifastai.norms import BatchNorm,RunningBatchNorm
-from minifastai.runner import AvgStatsCallback,ProgressCallback,Recorder,accuracy
+from minifastai.callbacks import AvgStatsCallback,ProgressCallback,Recorder,accuracy
 from minifastai.schedule import lr_find
 from torch.utils.data import DataLoader
 whole,results = get_databunch(66),{}
@@ -128,7 +128,8 @@ from minifastai.cnn import get_cnn_model,get_runner
 from minifastai.data import DataBunch,Dataset,get_dls
 from minifastai.distributed import DistributedCallback
 from minifastai.norms import BatchNorm
-from minifastai.runner import AvgStatsCallback,Callback,CancelBatchException,CancelEpochException,CancelTrainException,Recorder,accuracy
+from minifastai.runner import Callback,CancelBatchException,CancelEpochException,CancelTrainException
+from minifastai.callbacks import AvgStatsCallback,Recorder,accuracy
 rank,rows = int(os.environ['RANK']),[]
 class Raise(Callback):
     _order = 12        # after the statistics
@@ -234,7 +235,8 @@ from minifastai.checkpoint import CheckpointCallback
 from minifastai.data import DataBunch,Dataset,get_dls
 from minifastai.distributed import DistributedCallback
 from minifastai.norms import RunningBatchNorm
-from minifastai.runner import Callback,Recorder
+from minifastai.runner import Callback
+from minifastai.callbacks import Recorder
 class Stop(Callback):
     _order = 2000
     def after_batch(self):

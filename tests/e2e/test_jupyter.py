@@ -191,7 +191,7 @@ def test_05a_from_the_first_to_the_last_cell_and_its_button(jupyter):
     button.click(); button.click()
     jupyter.page.wait_for_function('i => panel.content.widgets[i].outputArea.node.innerText.split(/\\s+/).filter(word => word==="hi").length===2', arg=i)
 
-WIDGETS = {'05c_entropy': 'entropy_widget()', '05e_lr_finder': 'box = rate_widget(learn, finder)', '06b_hooks': 'hist_widget(stats)'}
+WIDGETS = {'05c_entropy': 'entropy_widget()', '05f_lr_finder': 'box = rate_widget(learn, finder)', '06b_hooks': 'hist_widget(stats)'}
 
 @pytest.mark.parametrize('name', [name for name in WIDGETS if name in LESSONS])
 def test_sliders(jupyter, name):

@@ -11,7 +11,8 @@ from minifastai.checkpoint import CheckpointCallback
 from minifastai.cnn import get_cnn_layers
 from minifastai.data import DataBunch,Dataset,get_databunch,get_dls
 from minifastai.norms import RunningBatchNorm
-from minifastai.runner import AvgStatsCallback,Callback,Learner,Recorder,Runner,accuracy
+from minifastai.runner import Callback,Learner,Runner
+from minifastai.callbacks import AvgStatsCallback,Recorder,accuracy
 from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
 
 class Shift(Callback):
