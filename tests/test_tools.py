@@ -137,7 +137,7 @@ def test_the_lists_name_notebooks_that_exist():
 TINY = notebook(
     prose('# A title\n\nFour more words here.\n\n```\nnot counted\n```'),
     code('#| default_exp tiny'),
-    code('#| export\ndef f(x):\n    """Two\n    lines"""\n    # a comment\n\n    return x'),
+    code('#| export\ndef f(x):\n    """Two\n    lines"""\n    # a word\n\n    return x'),
     code('#| test_setup\ny = 2'),
     code('#| test f_is_f\nassert f(y) == 2'),
     code('print(f(1))\nprint(2)'),
@@ -150,8 +150,9 @@ TINY = notebook(
 
 def test_what_a_notebook_is_made_of():
     found = sizes.sizes(TINY)
-    assert found == sizes.Sizes(exported=2, teaching=3, tests=2, exercises=2, visible=9,
-                                cell=7, line=19, words=11)
+    assert found == sizes.Sizes(
+        exported=2, teaching=3, tests=2, exercises=2, visible=9, cell=7, line=19,
+        words=11)
     tidied = copy.deepcopy(TINY)
     notebooks.tidy(tidied)
     assert sizes.sizes(tidied).visible == 7

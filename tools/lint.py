@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from notebooks import (
-    ROOT, directives, find, is_code, notebooks, read, settings, source)
+    ROOT, directives, is_code, name_of, notebooks, read, settings, source)
 
 
 def exported_from(path: Path, root: Path = ROOT) -> set[Path]:
@@ -26,10 +26,11 @@ def exported_from(path: Path, root: Path = ROOT) -> set[Path]:
 
 def exempt(root: Path = ROOT) -> set[Path]:
     "Files that come from a notebook on the list, and from none that is not on it"
-    listed = {find(name, root) for name in settings(root).get('wide', [])}
-    files = {path: exported_from(path, root) for path in notebooks(root)}
-    let_pass = set().union(*(files[path] for path in listed))
-    return let_pass.difference(*(files[path] for path in files if path not in listed))
+    wide = settings(root).get('wide', [])
+    files: dict[bool, set[Path]] = {True: set(), False: set()}
+    for path in notebooks(root):
+        files[name_of(path, root) in wide] |= exported_from(path, root)
+    return files[True]-files[False]
 
 
 def by_nbdev(path: Path, row: int) -> bool:

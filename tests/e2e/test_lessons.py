@@ -1,81 +1,132 @@
-"What every lesson has: what it is for and how long it takes, links, a summary, exercises with checks and folded solutions, questions, a text for each picture; and no output that fills the screen."
-import json,re
-from pathlib import Path
-import pytest
+"""What every lesson has: what it is for and how long it takes, links, a summary,
+exercises with folded solutions, questions, a text for each picture.
 
-ROOT = Path(__file__).resolve().parents[2]
-LESSONS = sorted(p.stem for p in (ROOT/'nbs').glob('*.ipynb') if p.name[0] not in '._')
-ORDER = [name for name in LESSONS if name!='index']
+And what no notebook has, lesson or engine room: an output that fills the screen, an
+error, a path of somebody's machine."""
+import re
+
+import pytest
+from notebooks import (
+    ALT, find, is_code, is_folded, name_of, notebooks, read, source)
+
+NOTEBOOKS = [name_of(path) for path in notebooks()]
+LESSONS = [name for name in NOTEBOOKS if '/' not in name]
+ORDER = [name for name in LESSONS if name != 'index']
 SCREEN = 30      # lines
 
-def cells(name): return json.loads((ROOT/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8'))['cells']
-def source(cell): return ''.join(cell['source'])
-def prose(name): return [source(cell) for cell in cells(name) if cell['cell_type']=='markdown']
-def sections(name):
-    "{heading: its cells}, of the headings of level two; a Markdown cell may hold several"
-    found,heading = {},''
+
+def cells(name: str) -> list[dict]: return read(find(name))['cells']
+
+
+def prose(name: str) -> list[str]:
+    "Its cells of Markdown"
+    return [source(cell) for cell in cells(name) if cell['cell_type'] == 'markdown']
+
+
+def sections(name: str) -> dict[str, list[dict]]:
+    "{heading: its cells}, of the headings of level two; a cell may hold several"
+    found: dict[str, list[dict]] = {}
+    heading = ''
     for cell in cells(name):
-        if cell['cell_type']!='markdown': found.setdefault(heading, []).append(cell); continue
+        if cell['cell_type'] != 'markdown':
+            found.setdefault(heading, []).append(cell)
+            continue
         for part in re.split(r'^(?=## )', source(cell), flags=re.M):
             if part.startswith('## '): heading = part.splitlines()[0].strip('# ')
-            if part.strip(): found.setdefault(heading, []).append({**cell, 'source': part})
+            if not part.strip(): continue
+            found.setdefault(heading, []).append({**cell, 'source': part})
     return found
-def links(text): return re.findall(r'\]\(([\w-]+)\.ipynb', text)
+
+
+def links(text: str) -> list[str]: return re.findall(r'\]\(([\w-]+)\.ipynb', text)
+
+
+def plain(output: dict) -> str:
+    "An output as text"
+    return ''.join(output.get('text') or output.get('data', {}).get('text/plain', ''))
+
 
 @pytest.mark.parametrize('name', LESSONS)
 def test_opening_says_what_for_and_how_long(name):
     opening = '\n'.join(prose(name)[:2])
-    assert re.match(r'# .+', opening) and re.search(r'^> .+', opening, re.M), 'a title, and one quoted line that says what the lesson is for'
+    assert re.match(r'# .+', opening), 'a title'
+    assert re.search(r'^> .+', opening, re.M), 'a quoted line that says what it is for'
     assert re.search(r'\b(minutes?|hours?)\b', opening), 'how long it takes'
-    assert re.search(r'\b[Aa]fterwards\b|\byou (can|will|have|know)\b', opening), 'what the reader can do afterwards'
+    able = r'\b[Aa]fterwards\b|\byou (can|will|have|know)\b'
+    assert re.search(able, opening), 'what the reader can do afterwards'
+
 
 @pytest.mark.parametrize('name', ORDER)
 def test_links_lead_back_and_forward(name):
     i = ORDER.index(name)
-    opening = '\n'.join(prose(name)[:2])
-    before,after = ORDER[i-1] if i else "index",ORDER[i+1] if i+1<len(ORDER) else "index"
+    opening, rest = '\n'.join(prose(name)[:2]), '\n'.join(prose(name)[2:])
+    before = ORDER[i-1] if i else 'index'
+    after = ORDER[i+1] if i+1 < len(ORDER) else 'index'
     assert before in links(opening), f'the opening should link back to {before}'
-    assert after in links(opening) and after in links('\n'.join(prose(name)[2:])), f'opening and end should link to {after}'
+    assert after in links(opening), f'the opening should link to {after}'
+    assert after in links(rest), f'the end should link to {after}'
+
 
 @pytest.mark.parametrize('name', LESSONS)
-def test_summary_exercises_questions(name):
+def test_summary_and_questions(name):
     found = sections(name)
-    exercises = next((heading for heading in found if heading.startswith('Exercise')), None)
-    order = [list(found).index(heading) for heading in ('Summary', exercises, 'Questions') if heading in found]
-    assert len(order)==3 and order==sorted(order), f'Summary, Exercises and Questions, in this order; found {list(found)}'
-    assert 3<=len(re.findall(r'^[-*] ', source(found['Summary'][0]), re.M))<=8, 'about five points'
-    text = '\n'.join(source(cell) for cell in found[exercises] if cell['cell_type']=='markdown')
-    assert text.count('<details')>=1 and text.count('<details')==text.count('</details>'), 'each exercise has a folded solution'
-    code = [source(cell) for cell in found[exercises] if cell['cell_type']=='code']
-    shown = [cell['id'] for cell in found[exercises] if re.match(r'#\|\s*test ', source(cell)) and not cell['metadata'].get('jupyter', {}).get('source_hidden')]
-    assert not shown, f'these tests give the solutions away: their metadata should have "jupyter": {{"source_hidden": true}}: {shown}'
-    assert any('check' in cell for cell in code), 'a cell that tells right from wrong'
-    assert any(re.match(r'#\|\s*test ', cell) for cell in code) or name=='index', 'the solutions are tested'
+    order = [title for title in found if title in ('Summary', 'Questions')]
+    assert order == ['Summary', 'Questions'], f'in this order; found {list(found)}'
+    points = re.findall(r'^[-*] ', source(found['Summary'][0]), re.M)
+    assert 3 <= len(points) <= 8, 'about five points'
     assert re.findall(r'^[-*\d]', source(found['Questions'][0]), re.M)
 
+
 @pytest.mark.parametrize('name', LESSONS)
+def test_exercises(name):
+    "They stand in a section of their own, or where the lesson needs them"
+    found = sections(name)
+    own = next((title for title in found if title.startswith('Exercise')), None)
+    if own: assert 'Summary' in found and list(found).index(own) < len(found)-1
+    exercises = found[own] if own else cells(name)
+    text = '\n'.join(source(cell) for cell in exercises if not is_code(cell))
+    assert text.count('<details') == text.count('</details>') >= 1, (
+        'each exercise has a folded solution')
+    code = [cell for cell in exercises if is_code(cell)]
+    assert any('check' in source(cell) for cell in code), 'what tells right from wrong'
+    tests = [cell for cell in code if re.match(r'#\|\s*test ', source(cell))]
+    assert tests or name == 'index', 'the solutions are tested'
+    heads = {cell['id']: source(cell).split('\n')[0] for cell in tests}
+    solved = [cell for cell in tests if own or 'solution' in heads[cell['id']]]
+    shown = [cell['id'] for cell in solved if not is_folded(cell)]
+    assert not shown, f'these tests are open, and give the solutions away: {shown}'
+
+
+@pytest.mark.parametrize('name', NOTEBOOKS)
 def test_pictures_have_a_text(name):
-    texts = {cell['id']: cell['metadata'].get('fig_alt', '')
-             for cell in cells(name) if cell['cell_type']=='code'
-             and any('image/png' in output.get('data', {}) for output in cell['outputs'])}
-    missing = [i for i,text in texts.items() if len(text)<30]
-    assert not missing, f'write `#| fig-alt: what the picture shows` and `make sync` in {missing}'
+    texts = {cell['id']: cell['metadata'].get(ALT, '')
+             for cell in cells(name) if is_code(cell)
+             and any('image/png' in out.get('data', {}) for out in cell['outputs'])}
+    missing = [i for i, text in texts.items() if len(text) < 30]
+    assert not missing, f'`#| fig-alt: what the picture shows`, `make sync`: {missing}'
     for text in prose(name):
-        assert not re.search(r'!\[\s*\]\(', text), 'a picture in the text without a text of its own'
+        assert not re.search(r'!\[\s*\]\(', text), 'a picture without a text'
 
-@pytest.mark.parametrize('name', LESSONS)
+
+@pytest.mark.parametrize('name', NOTEBOOKS)
 def test_no_output_fills_the_screen(name):
+    drawn = 'image/png', 'text/html'
     for cell in cells(name):
-        lines = [line for output in cell.get('outputs', ()) if 'text' in output or 'image/png' not in output['data'] and 'text/html' not in output['data']
-                 for line in ''.join(output.get('text') or output.get('data', {}).get('text/plain', '')).splitlines()]
-        assert len(lines)<=SCREEN, f'cell {cell["id"]} prints {len(lines)} lines'
+        texts = [plain(output) for output in cell.get('outputs', ())
+                 if not any(kind in output.get('data', {}) for kind in drawn)]
+        lines = [line for text in texts for line in text.splitlines()]
+        assert len(lines) <= SCREEN, f'cell {cell["id"]} prints {len(lines)} lines'
 
-@pytest.mark.parametrize('name', LESSONS)
+
+@pytest.mark.parametrize('name', NOTEBOOKS)
 def test_outputs_are_those_of_a_run_and_clean(name):
+    left_over = r'<(Figure|Axes|matplotlib)|\[<'
     for cell in cells(name):
         for output in cell.get('outputs', ()):
-            assert output['output_type']!='error', cell['id']
-            assert output.get('name')!='stderr', f'cell {cell["id"]} shows what belongs on the error output'
-            text = ''.join(output.get('text') or output.get('data', {}).get('text/plain', ''))
-            assert 'image/png' in output.get('data', {}) or not re.match(r'<(Figure|Axes|matplotlib)|\[<', text), f'cell {cell["id"]} shows {text[:60]}'
-            assert not re.search(r'/(home|root|work|Users)/', text), f'cell {cell["id"]} shows a path of a machine'
+            where, text = f'cell {cell["id"]} shows', plain(output)
+            assert output['output_type'] != 'error', cell['id']
+            assert output.get('name') != 'stderr', f'{where} its error output'
+            if 'image/png' not in output.get('data', {}):
+                assert not re.match(left_over, text), f'{where} {text[:60]}'
+            path = re.search(r'/(home|root|work|Users)/', text)
+            assert not path, f'{where} a path of a machine'
