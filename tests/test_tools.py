@@ -109,6 +109,14 @@ def test_a_long_line_is_refused_by_name(tmp_path, capsys):
     assert 'line 2' not in said and '88' in said
 
 
+def test_a_test_has_room_for_the_indent_of_its_function(tmp_path):
+    line = 'x'*85
+    nb = notebook(code(f'#| test one\n{line}'), code(f'#| test two\ny\n{line[1:]}'),
+                  code(f'#| test three\ndef test_three(): pass\n# {line}'),
+                  code(f'#| test_setup\n{line}'))
+    assert [(cell, n) for cell, n, _ in notebooks.long_lines(nb)] == [('a-cell-0', 2)]
+
+
 def test_a_listed_notebook_may_be_wide_for_now(tmp_path):
     root = project(tmp_path, '01_wide', notebook(code('z'*89)), 'wide = ["01_wide"]')
     assert notebooks.main([], root) == 0
@@ -137,7 +145,7 @@ def test_the_lists_name_notebooks_that_exist():
 TINY = notebook(
     prose('# A title\n\nFour more words here.\n\n```\nnot counted\n```'),
     code('#| default_exp tiny'),
-    code('#| export\ndef f(x):\n    """Two\n    lines"""\n    # a word\n\n    return x'),
+    code('#| export\ndef f(x):\n    """Two\n    lines"""\n    # why\n\n    return x'),
     code('#| test_setup\ny = 2'),
     code('#| test f_is_f\nassert f(y) == 2'),
     code('print(f(1))\nprint(2)'),

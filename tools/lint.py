@@ -57,10 +57,20 @@ def ruff(root: Path = ROOT) -> list[str]:
     return found
 
 
+def shortened(found: list[str]) -> list[str]:
+    "At most ten lines of each file"
+    files: dict[str, list[str]] = {}
+    for line in found: files.setdefault(line.split(':')[0], []).append(line)
+    for name, lines in files.items():
+        more = len(lines)-10
+        if more > 0: files[name] = [*lines[:10], f'{name}: and {more} more']
+    return [line for lines in files.values() for line in lines]
+
+
 def main() -> int:
     "Run both; 1 if one of them finds something"
     found = ruff()
-    print('\n'.join(found) or 'ruff finds nothing')
+    print('\n'.join(shortened(found)) or 'ruff finds nothing')
     mypy = subprocess.run([sys.executable, '-m', 'mypy'], cwd=ROOT)
     return 1 if found or mypy.returncode else 0
 

@@ -18,8 +18,8 @@ LESSONS = [name_of(path) for path in notebooks()]
 WIDGET = 'application/vnd.jupyter.widget-view+json'
 CONFIG = 'tools/site/mkdocs.yml'
 BUILD = ['-m', 'mkdocs', 'build', '--quiet', '--strict', '-f', CONFIG]
-# what a page holds: links, anchors, pictures, how far it is too wide, equations, and how
-# many equations stand there as their source
+# what a page holds: links, anchors, pictures, how far it is too wide, equations, and
+# how many equations stand there as their source
 FOUND = r'''() => {
     const all = selector => [...document.querySelectorAll(selector)];
     const prose = all('.prose').map(e => {
