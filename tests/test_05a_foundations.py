@@ -372,6 +372,7 @@ def test_stop_early():
 # Lesson 05a_foundations, cell test-callbacks-change-the-calculator: Changing the ...
 class StopAtOnce:
     def after_calc(self, calc, epoch): return True
+
 def test_callbacks_change_the_calculator():
     cb = PutAside()
     calculator = SlowCalculator(cb, wait=0)
@@ -404,6 +405,7 @@ class Roughly:
     def __init__(self, value): self.value = value
     def __add__(self, other): return Roughly(round((self.value+other.value)/10)*10)
     def __repr__(self): return f'roughly {self.value}'
+
 def test_dunder_add():
     total = Roughly(19) + Roughly(23)
     assert total.value == 40
@@ -415,6 +417,7 @@ class Squares:
     def __getitem__(self, key):
         if isinstance(key, slice): return [self[i] for i in range(key.start or 0, key.stop)]
         return key*key
+
 def test_dunder_getitem():
     squares = Squares()
     assert squares[12] == 144 and squares[-3] == 9
@@ -425,6 +428,7 @@ def test_dunder_getitem():
 class History:
     def __init__(self): self.losses = []
     def __len__(self): return len(self.losses)
+
 def test_dunder_len():
     history = History()
     assert len(history) == 0 and not history      # there is a history, but it counts as false
@@ -439,6 +443,7 @@ class Reader:
     def __getattr__(self, name):
         if name.startswith('__') or name=='source': raise AttributeError(name)
         return getattr(self.source, name)
+
 def test_dunder_getattr():
     import copy
 
@@ -456,6 +461,7 @@ class Traced:
     def __setattr__(self, name, value):
         self.__dict__.setdefault('changes', []).append((name, value))
         super().__setattr__(name, value)
+
 def test_dunder_setattr():
     traced = Traced()
     traced.lr = 0.1
@@ -467,6 +473,7 @@ def test_dunder_setattr():
 # Lesson 05a_foundations, cell test-dunder-init: `__init__`: fill the new object
 class Point:
     def __init__(self, x, y=0): self.x,self.y = x,y
+
 def test_dunder_init():
     point = Point(3)
     assert (point.x, point.y) == (3, 0)
@@ -478,6 +485,7 @@ def test_dunder_init():
 # Lesson 05a_foundations, cell test-dunder-new: `__new__`: make the new object
 class Probability(float):
     def __new__(cls, value): return super().__new__(cls, min(max(value, 0.), 1.))
+
 def test_dunder_new():
     assert Probability(1.7) == 1. and Probability(-3) == 0. and Probability(0.25) == 0.25
     assert isinstance(Probability(0.25), float)
@@ -508,6 +516,7 @@ class Switch:
         self.training = False
         return self
     def __exit__(self, kind, error, traceback): self.training = True
+
 def test_dunder_enter_and_exit():
     with Switch() as switch: assert not switch.training
     assert switch.training
@@ -524,6 +533,7 @@ class Rate:
     def __init__(self, value): self.value = value
     def __repr__(self): return f'Rate({self.value})'
     def __str__(self): return f'{self.value:.0%} a step'
+
 def test_dunder_repr_and_str():
     rate = Rate(0.25)
     assert repr(rate) == 'Rate(0.25)' and str(rate) == f'{rate}' == '25% a step'
@@ -828,6 +838,7 @@ class Record:
         return calc.res > self.limit
 class NeverStops(Record):
     def after_calc(self, calc, epoch): super().after_calc(calc, epoch)
+
 def test_exercise_record():
     assert check_record(Record) == 'right'
     assert 'stop early' in check_record(NeverStops) and check_record(object).startswith('not yet')
@@ -864,6 +875,7 @@ class Batches:
         return self.data[i*self.bs:(i+1)*self.bs]
 class Endless(Batches):
     def __getitem__(self, i): return self.data[i*self.bs:(i+1)*self.bs]
+
 def test_exercise_batches():
     assert check_batches(Batches) == 'right'
     assert 'then stop' in check_batches(Endless) and check_batches(object).startswith('not yet')
@@ -905,6 +917,7 @@ class KeepsAll:
     def value(self): return covariance(torch.cat(self.xs), torch.cat(self.ys))
 class Doubles(RunningCovariance):
     def update(self, x, y): super().update(x.double(), y.double())
+
 def test_exercise_running_covariance():
     assert check_running_covariance(RunningCovariance) == 'right'
     assert 'not around 10,000' in check_running_covariance(NoShift)

@@ -245,6 +245,7 @@ class NoLength:
 class OnlyOnce(NoLength):
     def __init__(self, y, per_class): super().__init__(y, per_class); self.once = iter(self.inner)
     def __iter__(self): return self.once
+
 def test_solution_balanced_batches():
     assert check_balanced(BalancedBatches)=='right'
     for wrong,word in [(InOrder, 'same'), (DrawnOnce, 'same'), (OneMore, 'not 6 (epoch 1)'), (NoLength, 'len()'), (OnlyOnce, 'not 0 (epoch 2)')]:

@@ -140,6 +140,7 @@ def test_attributes_before_there_is_a_runner():
 class TerminateOnNaN(Callback): pass
 class LRFinder(Callback): pass
 class MyOwnCallback(Callback): pass
+
 def test_names():
     assert [cb().name for cb in (MyOwnCallback, LRFinder, Callback)]==['my_own', 'lr_finder', 'callback']
 
@@ -195,6 +196,7 @@ class Left(Callback):
     def __init__(self): self.batches = []
     def after_loss(self):
         if self.in_train and any(p.grad is not None and p.grad.any() for p in self.model.parameters()): self.batches.append(self.n_iter)
+
 def test_cancelling_around_the_step():
     def left(event, exception, epochs=2):
         cb,learn = Left(),tiny_learner(n_train=3)
@@ -212,6 +214,7 @@ class StopCallback(Callback):
 class StopInTime(Callback):
     def after_batch(self):
         if self.n_iter>=10: raise CancelTrainException()
+
 def test_stop_after_ten():
     run = Runner(cb_funcs=StopCallback)
     run.fit(3, tiny_learner(n_train=50))
@@ -241,6 +244,7 @@ def test_cancelling_without_a_fit():
 class Oops(Callback):
     def after_loss(self):
         if self.n_iter==2: raise KeyError('a made-up error')
+
 def test_errors_pass_through_with_a_note():
     for exception,make in [(KeyError, lambda: Oops()), (KeyboardInterrupt, lambda: Spy('after_backward', KeyboardInterrupt()))]:
         learn,log = tiny_learner(),Spy()
@@ -264,6 +268,7 @@ class Twice(Callback):
 class StopsInAfterBatch(Callback):
     _order = -200                                 # before the callback that counts
     def after_batch(self): raise CancelTrainException()
+
 def test_everybody_hears_of_the_end():
     log = Spy()
     e = raised(ValueError, Runner([Fails, log]).fit, 1, tiny_learner())
@@ -282,6 +287,7 @@ class Typo(Callback):
     def after_bacth(self): pass
     def before_epoch(self): pass
     def helper(self): pass
+
 def test_a_typo_is_warned_about():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
@@ -295,6 +301,7 @@ class Hides(Callback):
     def begin_batch(self): self.xb = self.xb/2
 class Changes(Callback):
     def begin_batch(self): self.run.xb = self.xb*0
+
 def test_hiding_an_attribute_is_warned_about_once():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
@@ -346,6 +353,7 @@ class HalveAgainAndAgain(HalveIt):
 class AfterAnEpoch(HalveIt):
     def begin_batch(self):
         if self.epoch>=2: super().begin_batch()
+
 def test_solution_halve():
     assert check_halve(HalveIt)=='right' and all(check_halve(wrong).startswith('not yet') for wrong in (Callback, HalveAgainAndAgain, AfterAnEpoch))
 
@@ -365,6 +373,7 @@ class StopsAll(SkipIt):
 class TooLate(SkipIt):
     after_loss = lambda self: None
     def after_backward(self): SkipIt.after_loss(self)
+
 def test_solution_skip_bad_batch():
     assert check_skip(SkipIt)=='right' and all(check_skip(wrong).startswith('not yet') for wrong in (SkipNothing, StopsAll, TooLate))
 
@@ -392,6 +401,7 @@ class BatchByBatch(OneTooFar):
     def begin_batch(self):
         try: super().begin_batch()
         except CancelEpochException: raise CancelBatchException()
+
 def test_solution_only_batches():
     assert all(check_short(good)=='right' for good in (Only, OneTooFar, AfterTheStep))
     assert all(check_short(wrong).startswith('not yet') for wrong in (OnlyAndNoValidation, BatchByBatch, lambda n: Callback()))
@@ -402,6 +412,7 @@ class Two(Callback): pass
 class Model(Callback): pass
 class Inside(Callback):
     def after_epoch(self): self.run.fit(1, self.learn)
+
 def test_callbacks_and_their_names():
     run = Runner([Two, Two(), Recorder], cb_funcs=[partial(AvgStatsCallback, accuracy)])
     assert isinstance(run.two, Two) and isinstance(run.two_2, Two) and run.two is not run.two_2 and run.recorder in run.cbs and run.avg_stats in run.cbs
@@ -420,6 +431,7 @@ class Shift(Callback):
     def begin_batch(self): self.run.xb = self.xb+1
 class Meanwhile(Callback):
     def after_pred(self): self.seen = self.run.epochs,self.run.n_iter,self.run.in_train
+
 def test_validate_and_get_preds():
     learn,log = tiny_learner(n_valid=3),Spy()
     run = Runner([Shift, log, Recorder, AvgStatsCallback(printer=print)])
@@ -488,6 +500,7 @@ class Resume(Callback):
 class Where(Callback):
     def begin_fit(self): self.seen = []
     def begin_batch(self): self.seen.append((self.in_train, self.epoch, self.n_iter, self.n_epochs))
+
 def test_a_training_goes_on_where_another_stopped():
     def trained(*extra):
         torch.manual_seed(0)

@@ -46,6 +46,7 @@ def raised(exception, func, *args, **kwargs):
 # Lesson 05e_callbacks, cell test-averages-over-batches-of-changing-size: What ...
 class Batch:
     def __init__(self, pred, yb): self.xb,self.yb,self.pred,self.loss = pred,yb,pred,F.cross_entropy(pred, yb)
+
 def test_averages_over_batches_of_changing_size():
     torch.manual_seed(0)
     pred,yb,stats = torch.randn(1000, 10),torch.randint(10, (1000,)),AvgStats(accuracy)
@@ -101,6 +102,7 @@ class Keep(Callback):
     def __init__(self): self.kept = []
     def after_loss(self):
         if self.in_train: self.kept.append(self.loss.item())
+
 def test_recorder():
     run = Runner([Fall, Recorder, Keep])
     run.fit(2, tiny_learner(n_train=200))
@@ -118,6 +120,7 @@ class KeepLosses(Callback):
 class Known(Callback):
     def __init__(self): self.known = []
     def after_batch(self): self.known.append((self.run.pred is not None, self.run.loss is not None))
+
 def test_a_batch_without_a_loss_is_not_recorded():
     for event in ('begin_batch', 'after_pred'):
         run = Runner([KeepLosses, Spy(event, CancelBatchException(), at=3), Recorder, Known])
@@ -163,6 +166,7 @@ class Script(Callback):
     def after_epoch(self):
         with torch.no_grad(): self.model.weight.fill_(self.epoch)
         self.avg_stats.history[-1]['valid_accuracy'] = self.values[self.epoch]
+
 def test_early_stopping_puts_the_best_weights_back():
     def final(values, epochs, **kwargs):
         learn = tiny_learner()
@@ -184,6 +188,7 @@ class NanScript(Callback):
     def after_epoch(self):
         with torch.no_grad(): self.model.weight.fill_(self.epoch)
         self.avg_stats.history[-1]['valid_loss'] = self.values[self.epoch]
+
 def test_early_stopping_and_nan():
     def final(values, monitor='valid_loss'):
         learn = tiny_learner()

@@ -173,6 +173,7 @@ def test_equal_to_pytorchs_schedulers():
 class Poison(Callback):
     def after_loss(self):
         if self.n_iter==5: self.run.loss = self.run.loss*float('nan')
+
 def test_fewer_than_the_maximum():
     learner = tiny_learner()
     finder10 = LRFinder(max_iter=100, max_lr=100)
@@ -244,6 +245,7 @@ def test_the_training_that_follows_is_the_same():
 class Fails(Callback):
     def after_step(self):
         if self.n_iter==7: raise KeyboardInterrupt
+
 def test_put_back_when_an_exception_passes():
     for opt_func in OPTS:
         learner = norm_learner(opt_func, 7)
@@ -262,6 +264,7 @@ class Counting(nn.Module):
         self.n += 1; self.last = x.detach()
         self.sums = self.sums + x.mean().detach()      # a new tensor each time
         return x
+
 def test_other_things_that_training_changes():
     learner = norm_learner(partial(torch.optim.SGD, lr=torch.tensor(0.1), momentum=0.9))
     counting = Counting()
@@ -298,6 +301,7 @@ class Shuffled:
 class CountingEvents(Callback):
     def __init__(self): self.n = 0
     def begin_batch(self): self.n += 1
+
 def test_what_lists_and_dicts_hold():
     def told(diary): return repr([diary.means, diary.by_name, diary.sizes, diary.last, diary.count, diary.bins, diary.pair])
 
@@ -327,6 +331,7 @@ def test_what_lists_and_dicts_hold():
 # Lesson 05f_lr_finder, cell test-generators-are-found: Put everything back
 class Box:
     def __init__(self, **kwargs): self.__dict__.update(kwargs)
+
 def test_generators_are_found():
     from minifastai.schedule import _generators
     shared = Box(rngs={'a': np.random.default_rng(0)})

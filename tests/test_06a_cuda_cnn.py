@@ -150,6 +150,7 @@ class NotedBatch:
     def __init__(self): self.asked = []
     def to(self, device, non_blocking=False): self.asked.append((device.type, non_blocking)); return self
     def cuda(self): self.asked.append('cuda'); return self
+
 def test_copies_go_on_meanwhile_only_towards_an_accelerator():
     for kind in ('cuda', 'mps', 'xpu', 'cpu'):
         noted = Runner(CudaCallback(kind))
@@ -333,6 +334,7 @@ class AllShiftedCallback(Callback):
     _order = 3
     def begin_batch(self): self.run.xb = torch.roll(self.run.xb, (1, 0), (2, 3))
 class TooEarlyCallback(ShiftTrainingCallback): _order = 0
+
 def test_solution_shift():
     torch.manual_seed(0)
     assert check_shift(ShiftTrainingCallback)=='right' and 'validation' in check_shift(AllShiftedCallback) and 'nothing moves' in check_shift(Callback)

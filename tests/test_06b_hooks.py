@@ -316,6 +316,7 @@ class Shifted(nn.Module):
     def forward(self, x): return x.relu()-0.4
 class Noise(nn.Module):
     def forward(self, x): return x+torch.randn_like(x)
+
 def test_finds_the_activation():
     from minifastai.hooks import _activation
     def kind(m): return type(_activation(m)[0]).__name__,round(_activation(m)[1], 4)
@@ -331,6 +332,7 @@ def test_finds_the_activation():
 # Lesson 06b_hooks, cell test-statistics-are-right: `ActivationStats`
 class ShiftedDown(nn.Module):
     def forward(self, x): return x.relu()-0.4
+
 def test_statistics_are_right():
     for act,at_zero in ((nn.ReLU, 0.), (ShiftedDown, -0.4), (nn.Sigmoid, 0.5)):
         torch.manual_seed(0)
@@ -378,6 +380,7 @@ class Branches(nn.Module):
         super().__init__()
         self.left,self.right = conv_layer(1, 4),conv_layer(1, 4)
     def forward(self, x): return self.left(x)-self.right(x)
+
 def test_statistics_of_modules_anywhere():
     branches,x = Branches(),torch.randn(6, 1, 12, 12)
     with ActivationStats([m for m in branches.modules() if isinstance(m, nn.ReLU)], every=2) as found: branches(x)
@@ -419,6 +422,7 @@ class NoItem(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         assert 'local_scalar_dense' not in str(func), 'a number was read from a tensor'
         return func(*args, **(kwargs or {}))
+
 def test_no_question_to_the_device():
     on_meta = get_cnn_model(DataBunch([], [], 3), [4, 8]).to('meta')
     with ActivationStats(on_meta) as found: on_meta(torch.zeros(4, 1, 12, 12, device='meta'))

@@ -90,6 +90,7 @@ class Block(nn.Module):
     def __init__(self):
         super().__init__()
         self.first,self.act,self.second,self.leaky,self.last = nn.Conv1d(64, 64, 9, bias=False),nn.ReLU(),nn.Conv3d(32, 64, 3),GeneralRelu(0.5),nn.Conv2d(64, 64, 3)
+
 def test_each_convolution_gets_the_gain_of_what_follows():
     torch.manual_seed(0)
     nested = nn.ModuleDict({'inner': nn.ModuleList([Block()])})

@@ -225,6 +225,7 @@ class Weights(Callback):
     _order = -1
     def begin_fit(self): self.seen = []
     def after_step(self): self.seen.append(self.run.model[1].weight.detach().clone())
+
 def test_average_is_that_of_the_second_half():
     torch.manual_seed(0)
     batches = [(torch.randn(4,1,6,6), torch.randint(0, 2, (4,))) for _ in range(10)]
@@ -311,6 +312,7 @@ class SamePlace(Cutout):
         if self.in_train: self.run.xb = self.xb.clone(); self.run.xb[:,:,2:6,2:6] = 0
 class Nothing(Cutout):
     def begin_batch(self): pass
+
 def test_solution_cutout():
     assert check_cutout(Cutout)=='right'
     for wrong in (InPlace,SamePlace,Nothing): assert check_cutout(wrong).startswith('not yet')

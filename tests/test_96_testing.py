@@ -2,8 +2,8 @@
 # Do not edit: change the notebook.
 import torch
 from minifastai.runner import Runner
-# for the exported tests; in the notebook the definitions below replace it
-from minifastai.testing import *
+# for the exported tests; in the notebook the definitions below replace these
+from minifastai.testing import made_up_pictures,printed,raised,tiny_learner
 
 
 # Lesson 96_testing, cell test-raised-and-printed: What a call says
