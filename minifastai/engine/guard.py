@@ -6,7 +6,7 @@
 __all__ = ['FOREIGN_EVENTS', 'whole_number', 'as_pair', 'n_batches', 'check_learner', 'described', 'frozen', 'listify',
            'as_callbacks', 'name_callbacks', 'callback_name', 'at_work', 'a_pass', 'fit_of', 'check_stats',
            'check_loader', 'check_spelling', 'check_names', 'no_attribute', 'as_statistic', 'direction',
-           'check_monitor', 'monitored', 'note', 'tell', 'explain', 'place']
+           'check_monitor', 'monitored', 'metric_names', 'note', 'tell', 'explain', 'place']
 
 # %% ../../nbs/engine/91_guard.ipynb #imports
 import inspect,operator,re,warnings
@@ -318,6 +318,27 @@ def monitored(
         if name in row: return row[name]
     known = ', '.join(name for name in row if name not in ('epoch', 'seconds'))
     raise ValueError(f'{monitor!r} is not in the table of statistics; there are: {known}')
+
+# %% ../../nbs/engine/91_guard.ipynb #metric-names
+from functools import partial
+
+def metric_names(
+    metrics:Iterable[Callable], # functions, partials, or objects that can be called
+) -> list[str]:
+    "'loss' and a name for each: top, top(k=2) for a partial of it, top#2 if top is taken"
+    names = ['loss']
+    for plain in map(_metric_name, metrics):
+        name,number = plain,2
+        while name in names: name,number = f'{plain}#{number}',number+1
+        names.append(name)
+    return names
+
+def _metric_name(metric):
+    if not isinstance(metric, partial):
+        return getattr(metric, '__name__', type(metric).__name__)
+    given = [repr(arg) for arg in metric.args]
+    given += [f'{key}={value!r}' for key,value in metric.keywords.items()]
+    return f'{_metric_name(metric.func)}({", ".join(given)})'
 
 # %% ../../nbs/engine/91_guard.ipynb #notes
 def note(
