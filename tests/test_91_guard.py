@@ -21,3 +21,17 @@ def test_whole_numbers_and_pairs():
     try: n_batches(iter([1]))
     except TypeError as e: assert '__len__' in str(e)
     else: raise AssertionError('no length')
+
+
+# Lesson 91_guard, cell test-metric-names: Guard: what protects
+class Near:
+    def __call__(self, pred, yb): return pred
+
+def test_metrics_have_names_of_their_own():
+    from functools import partial
+    from minifastai.engine.guard import metric_names
+    def top(pred, yb, k=1): return pred
+    def loss(pred, yb): return pred
+    found = metric_names([top, partial(top, k=2), partial(top, 3, k=2), top, top, loss, Near()])
+    assert found==['loss', 'top', 'top(k=2)', 'top(3, k=2)', 'top#2', 'top#3', 'loss#2', 'Near']
+    assert metric_names([])==['loss']

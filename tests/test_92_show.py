@@ -11,3 +11,41 @@ def test_an_axis_is_labelled():
     assert axis(given, 'a title', 'batch', 'loss') is given
     assert (given.get_title(), given.get_xlabel(), given.get_ylabel())==('a title', 'batch', 'loss')
     assert axis(None, '', '', '').figure is not given.figure
+
+
+# Lesson 92_show, cell test-bar: Lines of a table, and a bar
+class Loss:
+    read = 0
+    def item(self):
+        self.read += 1
+        return 0.25
+
+def test_a_bar_is_drawn_seldom_and_ends_where_it_should():
+    import io,time,torch
+    from minifastai.engine.show import Bar
+    text,loss = io.StringIO(),Loss()
+    bar = Bar(1000, 'first', dict(file=text, disable=False, ascii=True, mininterval=0))
+    bar.begin('then')
+    start,n = time.perf_counter(),0
+    while time.perf_counter()-start<0.75:
+        n += 1
+        bar.move(n % 900, loss)
+    assert text.getvalue().count('then')<=9 and loss.read==1 and n>1000
+    bar.close(1000)
+    assert '1000/1000' in text.getvalue() and 'loss 0.2500' in text.getvalue()
+    again = Bar(10, '', dict(file=text, disable=False))
+    silent = Bar(10, '', dict(file=io.StringIO()))        # no terminal
+    assert silent.silent and not again.silent
+    silent.move(1)
+    silent.close(1)
+    again.go_on(4)
+    assert again.tqdm.n==again.tqdm.initial==4
+    again.close(4)
+
+
+# Lesson 92_show, cell test-table-line: Lines of a table, and a bar
+def test_a_line_of_a_table():
+    from minifastai.engine.show import table_line
+    row = dict(epoch=3, train_loss=0.12345, seconds=1.234)
+    assert table_line(row)=='    3      0.1235     1.23'
+    assert len(table_line(row))==len('  '.join(row))
