@@ -15,7 +15,8 @@ import numpy as np,torch
 from torch import Tensor
 from .data import DataBunch
 from .runner import Callback,CancelBatchException,CancelTrainException
-from .schedule import LRFinder,_generators
+from .engine.twin import reachable
+from .schedule import LRFinder
 
 # %% ../nbs/08a_long_runs.ipynb #a00275d0
 class CheckpointError(RuntimeError): "A checkpoint cannot be read or written, or does not fit; says which file and why"
@@ -89,7 +90,7 @@ def _random_sources(run):
     "What random numbers come from, by name"
     learn = run.learn
     roots = [part for part in (learn.data.train_dl, learn.data.valid_dl, *run.cbs, learn.model, learn.loss_func) if part is not None]
-    found = {f'{type(source).__name__} {i}': source for i,source in enumerate(_generators(roots)) if source is not torch.default_generator}
+    found = {f'{type(source).__name__} {i}': source for i,source in enumerate(reachable(roots)) if source is not torch.default_generator}
     gpus = {f'cuda {i}': source for i,source in enumerate(torch.cuda.default_generators)} if torch.cuda.is_available() else {}
     return {'torch': torch.default_generator, 'numpy': np.random, 'python': random, **gpus, **found}
 
