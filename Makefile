@@ -82,9 +82,10 @@ bench-profile: $(STAMP)
 # a reader works on a copy. What the reader changed there is kept (exit code 1 says so).
 jupyterlab = $(BIN)/python -m jupyterlab --ServerApp.root_dir=$(1) \
 	--LabApp.default_url=/lab/tree/index.ipynb $(ARGS)
+LESSONS := my-lessons
 lab: $(STAMP)
-	@$(BIN)/minifastai lessons my-lessons || test $$? = 1
-	$(call jupyterlab,my-lessons)
+	@$(BIN)/minifastai lessons $(LESSONS) || test $$? = 1
+	$(call jupyterlab,$(LESSONS))
 lab-src: $(STAMP)
 	$(call jupyterlab,nbs)
 site: $(STAMP)

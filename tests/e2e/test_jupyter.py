@@ -1,93 +1,171 @@
-"The lessons in a real JupyterLab, in a real browser: opened, run, clicked, interrupted. Copies of the notebooks, in their quick form."
-import ast,builtins,copy,functools,json,os,re,signal,socket,subprocess,symtable,sys,threading,time,urllib.request
+"""The lessons in a real JupyterLab, in a real browser: opened, run, clicked, stopped.
+
+All of it happens to copies of the notebooks, in their quick form."""
+import ast
+import builtins
+import copy
+import functools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import symtable
+import sys
+import threading
+import time
+import urllib.request
+
+import notebooks
 import pytest
-from browser import ROOT,SHOTS,chromium,needs_chromium,new_page
+from browser import ROOT, SHOTS, chromium, needs_chromium, new_page
+from notebooks import directives, is_code, source
 
 pytestmark = needs_chromium
-LESSONS = sorted(p.stem for p in (ROOT/'nbs').glob('*.ipynb') if p.name[0] not in '._')
+NAMES = [path.stem for path in notebooks.notebooks()]
+NO_NEWS = {'fetchNews': 'false', 'checkForUpdates': False, 'doNotDisturbMode': True}
 SETTINGS = {
-    'apputils-extension/notification': {'fetchNews': 'false', 'checkForUpdates': False, 'doNotDisturbMode': True},
-    'notebook-extension/tracker': {'windowingMode': 'none', 'kernelShutdown': True},        # every cell is in the page; closing a notebook ends its kernel
+    'apputils-extension/notification': NO_NEWS,
+    # every cell is in the page; closing a notebook ends its kernel
+    'notebook-extension/tracker': {'windowingMode': 'none', 'kernelShutdown': True},
     'docmanager-extension/plugin': {'autosave': False}}
+NO_UPDATES = ('--LabApp.check_for_updates_class='
+              'jupyterlab.handlers.announcements.NeverCheckForUpdate')
 SLOW = 600_000     # milliseconds; for what trains, on a slow and busy machine
 
-@functools.cache
-def read(name): return json.loads((ROOT/'nbs'/f'{name}.ipynb').read_text(encoding='utf-8'))
-def source(cell): return ''.join(cell['source'])
 
-def bare(nb):
+@functools.cache
+def read(name: str) -> dict: return notebooks.read(notebooks.find(name))
+
+
+def bare(nb: dict) -> dict:
     "A copy of the notebook without outputs"
     nb = copy.deepcopy(nb)
-    for cell in nb['cells']:
-        if cell['cell_type']=='code': cell['outputs'],cell['execution_count'] = [],None
+    for cell in filter(is_code, nb['cells']):
+        cell['outputs'], cell['execution_count'] = [], None
     return nb
 
-def _globals(table):
-    "Names that the code of functions and classes looks up outside of them"
-    return {name for child in table.get_children() for name in {s.get_name() for s in child.get_symbols() if s.is_global()} | _globals(child)}
 
-def names(cell):
+def looked_up(table: symtable.SymbolTable) -> set[str]:
+    "Names that the code of functions and classes looks up outside of them"
+    found: set[str] = set()
+    for child in table.get_children():
+        found |= {s.get_name() for s in child.get_symbols() if s.is_global()}
+        found |= looked_up(child)
+    return found
+
+
+def names(cell: dict) -> tuple[set[str], set[str]]:
     "The names that a cell wants from the cells before it, and those that it makes"
-    used,made = set(),set()
+    used: set[str] = set()
+    made: set[str] = set()
     try: statements = ast.parse(source(cell)).body
-    except SyntaxError: return used,made         # magics
+    except SyntaxError: return used, made         # magics
     for statement in statements:
         table = symtable.symtable(ast.unparse(statement), 'cell', 'exec')
-        makes = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
-        reads = {s.get_name() for s in table.get_symbols() if s.is_referenced()} | _globals(table)
-        if not isinstance(statement, (ast.Assign, ast.AugAssign)): reads -= makes        # the name of a loop or of a `with`, a function that calls itself
+        symbols = table.get_symbols()
+        makes = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
+        reads = {s.get_name() for s in symbols if s.is_referenced()} | looked_up(table)
+        # the name of a loop or of a `with`, a function that calls itself
+        if not isinstance(statement, (ast.Assign, ast.AugAssign)): reads -= makes
         used |= reads-made
         made |= makes
-    return used-set(dir(builtins)),made
+    return used-set(dir(builtins)), made
 
-def needed(cells, last):
-    "Of the cells up to number `last`, those that it needs: the last one before it that makes a name it uses, and what that one needs"
-    wanted,kept = set(),[]
+
+def needed(cells: list[dict], last: int) -> list[int]:
+    """Of the cells up to number `last`, those that it needs
+
+    The last one before it that makes a name it uses, and what that one needs."""
+    wanted: set[str] = set()
+    kept: list[int] = []
     for i in range(last, -1, -1):
         cell = cells[i]
-        if cell['cell_type']!='code' or i!=last and re.match(r'#\|\s*test ', source(cell)): continue
-        used,made = names(cell)
+        if not is_code(cell): continue
+        if i != last and 'test' in directives(source(cell)): continue
+        used, made = names(cell)
         star = re.search(r'^(%|from .* import \*)', source(cell), re.M)
-        if i==last or made & wanted or star:
+        if i == last or made & wanted or star:
             wanted = wanted-made | used
             kept.insert(0, i)
     return kept
 
-def free_port():
+
+def long_training() -> dict:
+    "What index needs for its first training, with many epochs, and a cell after it"
+    nb = bare(read('index'))
+    last = next(i for i, cell in enumerate(nb['cells'])
+                if is_code(cell) and 'run.fit(1, learn)' in source(cell))
+    cells = [nb['cells'][i] for i in needed(nb['cells'], last)]
+    text = source(cells[-1]).replace('run.fit(1, learn)', 'run.fit(epochs, learn)')
+    cells[-1]['source'] = text
+    first = {**cells[0], 'id': 'epochs', 'source': 'epochs = 100'}
+    after = {**cells[0], 'id': 'after',
+             'source': 'print("still here", len(run.recorder.losses)>0)'}
+    return {**nb, 'cells': [first, *cells, after]}
+
+
+def free_port() -> int:
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
         return s.getsockname()[1]
 
-@pytest.fixture(scope='module')
-def lab(tmp_path_factory):
-    "The address of a JupyterLab of its own: own settings, own folders, no news, no look at other hosts"
-    home = tmp_path_factory.mktemp('jupyter')
-    folder = home/'lessons'
+
+def jupyter_folders(home) -> dict[str, str]:
+    "Variables that keep Jupyter out of the user's own folders"
+    parts = {'JUPYTERLAB_SETTINGS_DIR': 'settings', 'IPYTHONDIR': 'ipython',
+             'JUPYTERLAB_WORKSPACES_DIR': 'workspaces', 'JUPYTER_CONFIG_DIR': 'config',
+             'JUPYTER_DATA_DIR': 'data', 'JUPYTER_RUNTIME_DIR': 'runtime'}
+    return {name: str(home/part) for name, part in parts.items()}
+
+
+def write_lessons(folder) -> None:
+    "Each notebook as it is, and once more without outputs"
     (folder/'images').mkdir(parents=True)
-    for path in (ROOT/'nbs').glob('images/*'): (folder/'images'/path.name).write_bytes(path.read_bytes())
-    for name in LESSONS:
-        (folder/f'{name}.ipynb').write_text(json.dumps(read(name)), encoding='utf-8')
-        (folder/f'run_{name}.ipynb').write_text(json.dumps(bare(read(name))), encoding='utf-8')
-    nb = bare(read('index'))
-    last = next(i for i,cell in enumerate(nb['cells']) if cell['cell_type']=='code' and 'run.fit(1, learn)' in source(cell))
-    nb['cells'] = [nb['cells'][i] for i in needed(nb['cells'], last)]
-    nb['cells'][-1]['source'] = source(nb['cells'][-1]).replace('run.fit(1, learn)', 'run.fit(epochs, learn)')
-    for text in ('print("still here", len(run.recorder.losses)>0)', 'epochs = 100'): nb['cells'].insert(0 if '=' in text and 'print' not in text else len(nb['cells']), {**nb['cells'][0], 'id': text[:6].strip(), 'source': text})
-    (folder/'long.ipynb').write_text(json.dumps(nb), encoding='utf-8')
-    for name,setting in SETTINGS.items():
+    for path in (ROOT/'nbs').glob('images/*'):
+        (folder/'images'/path.name).write_bytes(path.read_bytes())
+    texts = {name: read(name) for name in NAMES}
+    texts |= {f'run_{name}': bare(read(name)) for name in NAMES}
+    texts['long'] = long_training()
+    for name, nb in texts.items():
+        (folder/f'{name}.ipynb').write_text(json.dumps(nb), encoding='utf-8')
+
+
+def write_settings(home) -> None:
+    for name, setting in SETTINGS.items():
         path = home/'settings'/'@jupyterlab'/f'{name}.jupyterlab-settings'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(setting))
-    port = free_port()
-    env = {**{k: v for k,v in os.environ.items() if k!='MPLBACKEND'}, 'MINIFASTAI_QUICK': '1', 'OMP_NUM_THREADS': '1', 'PYDEVD_DISABLE_FILE_VALIDATION': '1', 'JUPYTERLAB_SETTINGS_DIR': str(home/'settings'), 'JUPYTERLAB_WORKSPACES_DIR': str(home/'workspaces'),
-           'JUPYTER_CONFIG_DIR': str(home/'config'), 'JUPYTER_DATA_DIR': str(home/'data'), 'JUPYTER_RUNTIME_DIR': str(home/'runtime'), 'IPYTHONDIR': str(home/'ipython')}
-    options = [f'--ServerApp.root_dir={folder}', '--ServerApp.ip=127.0.0.1', f'--ServerApp.port={port}', '--ServerApp.port_retries=0', '--ServerApp.open_browser=False', '--ServerApp.allow_root=True', '--IdentityProvider.token=lessons',
-               '--LabApp.expose_app_in_browser=True', '--LabApp.extension_manager=readonly', '--LabApp.news_url=', '--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate']
-    with open(home/'log', 'w') as log: server = subprocess.Popen([sys.executable, '-m', 'jupyterlab', *options], cwd=folder, env=env, stdout=log, stderr=log)
+
+
+@pytest.fixture(scope='module')
+def lab(tmp_path_factory):
+    "The address of a JupyterLab with folders of its own, that looks at no other host"
+    home = tmp_path_factory.mktemp('jupyter')
+    folder, port = home/'lessons', free_port()
+    write_lessons(folder)
+    write_settings(home)
+    env = {k: v for k, v in os.environ.items() if k != 'MPLBACKEND'}
+    env |= {'MINIFASTAI_QUICK': '1', 'OMP_NUM_THREADS': '1',
+            'PYDEVD_DISABLE_FILE_VALIDATION': '1', **jupyter_folders(home)}
+    options = [
+        f'--ServerApp.root_dir={folder}', '--ServerApp.ip=127.0.0.1',
+        f'--ServerApp.port={port}', '--ServerApp.port_retries=0',
+        '--ServerApp.open_browser=False', '--ServerApp.allow_root=True',
+        '--IdentityProvider.token=lessons', '--LabApp.expose_app_in_browser=True',
+        '--LabApp.extension_manager=readonly', '--LabApp.news_url=', NO_UPDATES]
+    with open(home/'log', 'w') as log:
+        server = subprocess.Popen([sys.executable, '-m', 'jupyterlab', *options],
+                                  cwd=folder, env=env, stdout=log, stderr=log)
+    status = f'http://127.0.0.1:{port}/api/status?token=lessons'
     try:
         for _ in range(600):
-            if server.poll() is not None: pytest.fail('JupyterLab did not start:\n'+(home/'log').read_text())
-            try: urllib.request.urlopen(f'http://127.0.0.1:{port}/api/status?token=lessons', timeout=5).read(); break
+            if server.poll() is not None:
+                pytest.fail('JupyterLab did not start:\n'+(home/'log').read_text())
+            try:
+                urllib.request.urlopen(status, timeout=5).read()
+                break
             except OSError: time.sleep(0.1)
         yield f'http://127.0.0.1:{port}/'
     finally:
@@ -95,46 +173,114 @@ def lab(tmp_path_factory):
         try: server.wait(30)
         except subprocess.TimeoutExpired: server.kill()
 
+
+OPEN = '''async ([path, kernel]) => {
+    const none = {shouldStart: false, canStart: true, autoStartDefault: false};
+    const options = {path, factory: 'Notebook'};
+    if (!kernel) options.kernelPreference = none;
+    const panel = await jupyterapp.commands.execute('docmanager:open', options);
+    window.panel = panel;
+    await panel.context.ready;
+    await panel.revealed;
+    jupyterapp.shell.activateById(panel.id) }'''
+CONNECTED = '''() =>
+    panel.sessionContext.session?.kernel?.connectionStatus==='connected' '''
+STILL = "panel.content.widgets.every(c => c.model.executionState!=='running')"
+IDLE = f"() => panel.sessionContext.session?.kernel?.status==='idle' && {STILL}"
+RESTARTED = f"() => panel.sessionContext.session?.kernel?.status!=='busy' && {STILL}"
+START = '''i => {
+    panel.content.activeCellIndex = i;
+    jupyterapp.commands.execute('notebook:run-cell'); }'''
+COUNT = 'i => panel.content.widgets[i].model.executionCount'
+HAS_RUN = '''([i, before]) => {
+    const m = panel.content.widgets[i].model, n = m.executionCount;
+    return m.executionState!=='running' && n!==null && n!==before }'''
+TEXT = 'i => panel.content.widgets[i].outputArea?.node.innerText ?? ""'
+ERRORS = '''() => panel.content.widgets.flatMap((c, i) => {
+    if (c.model.type!=='code') return [];
+    const errors = c.model.outputs.toJSON().filter(o => o.output_type==='error');
+    return errors.map(o => `cell ${i}: ${o.ename}: ${o.evalue}`) })'''
+SET = '''([i, text]) =>
+    panel.content.widgets[i].model.sharedModel.setSource(text)'''
+RUN_ALL = "() => { jupyterapp.commands.execute('notebook:run-all-cells'); }"
+ALL_RAN = f'''() => {{
+    const done = c => c.model.type!=='code' || !c.model.sharedModel.getSource().trim()
+        || c.model.executionCount!==null && c.model.executionState!=='running';
+    return panel.content.widgets.every(done) || ({ERRORS})().length>0 }}'''
+
+
 class Lab:
     "JupyterLab in one page of the browser"
     def __init__(self, page, address):
-        self.page,self.strangers = page,[]
-        page.on('request', lambda r: None if r.url.startswith((address, 'data:', 'blob:')) else self.strangers.append(r.url))
+        self.page, self.address = page, address
+        self.strangers: list[str] = []
+        page.on('request', self.request)
         page.goto(f'{address}lab?token=lessons&reset')
         page.wait_for_function('() => window.jupyterapp')
         page.evaluate('() => jupyterapp.restored')
+
+    def request(self, request):
+        "Note who else is asked"
+        if not request.url.startswith((self.address, 'data:', 'blob:')):
+            self.strangers.append(request.url)
+
+    def wait(self, condition, arg=None):
+        "Wait for what a slow machine takes long for"
+        self.page.wait_for_function(condition, arg=arg, timeout=SLOW)
+
     def open(self, name, kernel=True):
         "Open a notebook, wait for its cells, and for its kernel if it is to have one"
-        self.page.evaluate('''async ([path, kernel]) => {
-            const panel = window.panel = await jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook', ...(kernel ? {} : {kernelPreference: {shouldStart: false, canStart: true, autoStartDefault: false}})});
-            await panel.context.ready; await panel.revealed; jupyterapp.shell.activateById(panel.id) }''', [f'{name}.ipynb', kernel])
-        self.page.wait_for_function('() => panel.content.widgets.length', timeout=SLOW)
-        if kernel: self.page.wait_for_function("() => panel.sessionContext.session?.kernel?.connectionStatus==='connected'", timeout=SLOW)
+        self.page.evaluate(OPEN, [f'{name}.ipynb', kernel])
+        self.wait('() => panel.content.widgets.length')
+        if kernel: self.wait(CONNECTED)
+
     def close(self): self.page.evaluate('() => panel.dispose()')
-    def start(self, i): self.page.evaluate("i => { panel.content.activeCellIndex = i; jupyterapp.commands.execute('notebook:run-cell'); }", i)
-    def idle(self): self.page.wait_for_function("() => panel.sessionContext.session?.kernel?.status==='idle' && panel.content.widgets.every(c => c.model.executionState!=='running')", timeout=SLOW)
+
+    def start(self, i): self.page.evaluate(START, i)
+
+    def idle(self): self.wait(IDLE)
+
     def run(self, i):
         "Run one cell and wait for its end; the text of its output"
-        self.idle()                              # after an error the kernel drops what was asked of it too early
-        before = self.page.evaluate('i => panel.content.widgets[i].model.executionCount', i)
+        self.idle()          # after an error the kernel drops what is asked too early
+        before = self.page.evaluate(COUNT, i)
         self.start(i)
-        self.page.wait_for_function("([i, before]) => { const m = panel.content.widgets[i].model; return m.executionState!=='running' && m.executionCount!==null && m.executionCount!==before }", arg=[i, before], timeout=SLOW)
+        self.wait(HAS_RUN, [i, before])
         return self.text(i)
-    def text(self, i): return self.page.evaluate('i => panel.content.widgets[i].outputArea?.node.innerText ?? ""', i)
-    def errors(self): return self.page.evaluate("() => panel.content.widgets.flatMap((c, i) => c.model.type!=='code' ? [] : c.model.outputs.toJSON().filter(o => o.output_type==='error').map(o => `cell ${i}: ${o.ename}: ${o.evalue}`))")
+
+    def text(self, i): return self.page.evaluate(TEXT, i)
+
+    def errors(self): return self.page.evaluate(ERRORS)
+
     def run_all(self):
         "Run from the first to the last cell; fails at the first error"
-        self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
-        self.page.wait_for_function('''() => panel.content.widgets.every(c => c.model.type!=='code' || !c.model.sharedModel.getSource().trim() || c.model.executionCount!==null && c.model.executionState!=='running')
-            || panel.content.widgets.some(c => c.model.type==='code' && c.model.outputs.toJSON().some(o => o.output_type==='error'))''', timeout=SLOW)
+        self.page.evaluate(RUN_ALL)
+        self.wait(ALL_RAN)
         self.idle()
         assert not self.errors()
-    def cell(self, i): return self.page.locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell').nth(i)
+
+    def write(self, i, text):
+        "Replace the source of a cell"
+        self.page.evaluate(SET, [i, text])
+
+    @property
+    def panel(self): return self.page.locator('.jp-NotebookPanel:not(.lm-mod-hidden)')
+
+    def cell(self, i): return self.panel.locator('.jp-Notebook .jp-Cell').nth(i)
+
+    def press(self, name):
+        "A button of the tool bar"
+        button = (f'[data-command="notebook:{name}-kernel"], '
+                  f'[data-jp-item-name="{name}"]')
+        self.panel.locator('.jp-NotebookPanel-toolbar').locator(button).first.click()
+
     def shot(self, name): self.page.screenshot(path=SHOTS/f'lab-{name}.png')
+
 
 @pytest.fixture(scope='module')
 def browser():
     with chromium() as browser: yield browser
+
 
 @pytest.fixture
 def jupyter(lab, browser, request):
@@ -145,106 +291,164 @@ def jupyter(lab, browser, request):
     page.context.close()
     assert not jupyter.strangers, f'asked other hosts: {jupyter.strangers[:5]}'
 
-def test_every_lesson_opens_and_renders(jupyter):
-    for name in LESSONS:
+
+CELLS = '''n => panel.content.widgets.length===n
+    && panel.content.node.querySelectorAll(".jp-Cell").length===n'''
+HEADING = '''text =>
+    panel.content.node.querySelector("h1")?.innerText.startsWith(text)'''
+EQUATION = '() => panel.content.node.querySelector("mjx-container")'
+PICTURES_THERE = '''() => [...panel.content.node.querySelectorAll("img")].every(
+    i => i.complete && i.naturalWidth)'''
+CLOSED = '''() => panel.content.widgets.flatMap(
+    (c, i) => c.inputHidden ? [i] : [])'''
+
+
+def test_every_notebook_opens_and_renders(jupyter):
+    for name in NAMES:
         cells = read(name)['cells']
         jupyter.open(name, kernel=False)
-        jupyter.page.wait_for_function('n => panel.content.widgets.length===n && panel.content.node.querySelectorAll(".jp-Cell").length===n', arg=len(cells))
+        jupyter.page.wait_for_function(CELLS, arg=len(cells))
         heading = source(cells[0]).split('\n')[0].lstrip('# ').replace('`', '')
-        jupyter.page.wait_for_function('text => panel.content.node.querySelector("h1")?.innerText.startsWith(text)', arg=heading)
-        if any('$$' in source(cell) for cell in cells if cell['cell_type']=='markdown'): jupyter.page.wait_for_function('() => panel.content.node.querySelector("mjx-container")')
-        jupyter.page.wait_for_function('() => [...panel.content.node.querySelectorAll("img")].every(i => i.complete && i.naturalWidth)')
+        jupyter.page.wait_for_function(HEADING, arg=heading)
+        prose = [source(cell) for cell in cells if not is_code(cell)]
+        if any('$$' in text for text in prose): jupyter.page.wait_for_function(EQUATION)
+        jupyter.page.wait_for_function(PICTURES_THERE)
+        folded = [i for i, cell in enumerate(cells) if notebooks.is_folded(cell)]
+        assert jupyter.page.evaluate(CLOSED) == folded
         jupyter.shot(f'open-{name}')
         jupyter.close()
 
+
 def test_the_address_that_make_lab_prints_leads_to_the_first_lesson(browser, tmp_path):
-    env = {**os.environ, **{f'JUPYTER{part}_DIR': str(tmp_path/part) for part in ('LAB_SETTINGS', 'LAB_WORKSPACES', '_CONFIG', '_DATA', '_RUNTIME')}, 'IPYTHONDIR': str(tmp_path/'ipython')}
-    options = f'--no-browser --allow-root --port={free_port()} --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate'
-    server = subprocess.Popen(['make', 'lab', f'ARGS={options}'], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    env = {**os.environ, **jupyter_folders(tmp_path)}
+    options = (f'--no-browser --allow-root --port={free_port()} --LabApp.news_url= '
+               f'{NO_UPDATES}')
+    command = ['make', 'lab', f'ARGS={options}', f'LESSONS={tmp_path/"mine"}']
+    server = subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.STDOUT, start_new_session=True)
+    pattern = r'http://(localhost|127\.0\.0\.1):\d+/\S+'
     try:
-        address = next(found[0] for line in server.stdout if (found := re.search(r'http://(localhost|127\.0\.0\.1):\d+/\S+', line)))
+        found = (re.search(pattern, line) for line in server.stdout)
+        address = next(filter(None, found))[0]
         assert 'token=' in address
-        threading.Thread(target=server.stdout.read, daemon=True).start()      # a full pipe would stop the server
+        # a full pipe would stop the server
+        threading.Thread(target=server.stdout.read, daemon=True).start()
         page = new_page(browser)
         page.goto(address)
-        page.locator('.jp-Notebook h1', has_text='the first ten minutes').wait_for()
-        page.locator('.jp-Notebook-ExecutionIndicator[data-status=idle]').wait_for()      # a server whose kernel is being started ends late
+        first = page.locator('.jp-Notebook h1', has_text='the first ten minutes')
+        first.wait_for()
+        # a server whose kernel is being started ends late
+        page.locator('.jp-Notebook-ExecutionIndicator[data-status=idle]').wait_for()
         page.context.close()
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         try: server.wait(30)
         except subprocess.TimeoutExpired: os.killpg(server.pid, signal.SIGKILL)
 
-PICTURES = sum('image/png' in output.get('data', {}) for cell in read('index')['cells'] for output in cell.get('outputs', ()))
+
+N_PICTURES = sum('image/png' in output.get('data', {})
+                 for cell in read('index')['cells']
+                 for output in cell.get('outputs', ()))
+DRAWN = '''n => panel.content.node.querySelectorAll(
+    ".jp-OutputArea-output img").length>=n'''
+TWO_HI = '''i => {
+    const text = panel.content.widgets[i].outputArea.node.innerText;
+    return text.split(/\\s+/).filter(word => word==="hi").length===2 }'''
+
 
 def test_index_from_the_first_to_the_last_cell(jupyter):
     jupyter.open('run_index')
     jupyter.run_all()
-    jupyter.page.wait_for_function('n => panel.content.node.querySelectorAll(".jp-OutputArea-output img").length>=n', arg=PICTURES)
+    jupyter.page.wait_for_function(DRAWN, arg=N_PICTURES)
+
 
 def test_05a_from_the_first_to_the_last_cell_and_its_button(jupyter):
     jupyter.open('run_05a_foundations')
     jupyter.run_all()
-    i = next(i for i,cell in enumerate(read('05a_foundations')['cells']) if source(cell)=='make_hi_button()')
+    i = next(i for i, cell in enumerate(read('05a_foundations')['cells'])
+             if source(cell) == 'make_hi_button()')
     button = jupyter.cell(i).get_by_role('button', name='Click me')
     assert 'hi' not in jupyter.text(i).split()
-    button.click(); button.click()
-    jupyter.page.wait_for_function('i => panel.content.widgets[i].outputArea.node.innerText.split(/\\s+/).filter(word => word==="hi").length===2', arg=i)
+    button.click()
+    button.click()
+    jupyter.page.wait_for_function(TWO_HI, arg=i)
 
-WIDGETS = {'05c_entropy': 'entropy_widget()', '05f_lr_finder': 'box = rate_widget(learn, finder)', '06b_hooks': 'hist_widget(stats)'}
 
-@pytest.mark.parametrize('name', [name for name in WIDGETS if name in LESSONS])
+WIDGETS = {'05c_entropy': 'entropy_widget()',
+           '05f_lr_finder': 'box = rate_widget(learn, finder)',
+           '06b_hooks': 'hist_widget(stats)'}
+WIDGET = '''i => {
+    const node = panel.content.widgets[i].outputArea.node;
+    const all = selector => [...node.querySelectorAll(selector)];
+    return all('.widget-html-content').map(e => e.innerHTML).join()
+        + all('img.widget-image').map(e => e.src).join() }'''
+REDRAWN = f'([i, before]) => ({WIDGET})(i)!==before'
+
+
+@pytest.mark.parametrize('name', WIDGETS)
 def test_sliders(jupyter, name):
-    "The cells that the widget needs, then its own; each slider moved with the keyboard changes what is drawn"
+    """The cells that the widget needs, then its own
+
+    Each slider that is moved with the keyboard changes what is drawn."""
     cells = read(name)['cells']
-    last = max(i for i,cell in enumerate(cells) if cell['cell_type']=='code' and WIDGETS[name] in source(cell) and 'test' not in source(cell).split('\n')[0])
+    last = max(i for i, cell in enumerate(cells)
+               if is_code(cell) and WIDGETS[name] in source(cell)
+               and 'test' not in source(cell).split('\n')[0])
     jupyter.open(f'run_{name}')
     for i in needed(cells, last): jupyter.run(i)
     assert not jupyter.errors()
     cell = jupyter.cell(last)
-    drawn = '''i => { const node = panel.content.widgets[i].outputArea.node; return [...node.querySelectorAll('.widget-html-content')].map(e => e.innerHTML).join() + [...node.querySelectorAll('img.widget-image')].map(e => e.src).join() }'''
     handles = cell.locator('.noUi-handle')
     handles.first.wait_for()
     for k in range(handles.count()):
-        before = jupyter.page.evaluate(drawn, last)
+        before = jupyter.page.evaluate(WIDGET, last)
         handles.nth(k).focus()
         for _ in range(3): jupyter.page.keyboard.press('ArrowRight')
-        jupyter.page.wait_for_function(f'([i, before]) => ({drawn})(i)!==before', arg=[last, before])
-    if name=='06b_hooks':
-        before = jupyter.page.evaluate(drawn, last)
+        jupyter.page.wait_for_function(REDRAWN, arg=[last, before])
+    if name == '06b_hooks':
+        before = jupyter.page.evaluate(WIDGET, last)
         cell.locator('select').first.select_option(index=1)
-        jupyter.page.wait_for_function(f'([i, before]) => ({drawn})(i)!==before', arg=[last, before])
+        jupyter.page.wait_for_function(REDRAWN, arg=[last, before])
+
+
+BAR = '''i => {
+    const node = panel.content.widgets[i].outputArea?.node;
+    return parseFloat(node?.querySelector('.progress-bar')?.style.width) || 0 }'''
+INTERRUPTED = '''i => panel.content.widgets[i].model.outputs.toJSON().some(
+    o => o.ename==='KeyboardInterrupt')'''
+
 
 def moving(jupyter, i):
     "Wait until the training of cell i is in its middle: the bar moves"
-    width = "i => parseFloat(panel.content.widgets[i].outputArea.node.querySelector('.progress-bar')?.style.width) || 0"
-    jupyter.page.wait_for_function(f'i => ({width})(i)>2', arg=i, timeout=SLOW)
-    first = jupyter.page.evaluate(width, i)
-    jupyter.page.wait_for_function(f'([i, first]) => ({width})(i)!==first', arg=[i, first], timeout=SLOW)
+    jupyter.wait(f'i => ({BAR})(i)>2', i)
+    first = jupyter.page.evaluate(BAR, i)
+    jupyter.wait(f'([i, first]) => ({BAR})(i)!==first', [i, first])
+
 
 def test_stop_and_go_on_then_restart_and_run_again(jupyter):
     jupyter.open('long')
     n = jupyter.page.evaluate('() => panel.content.widgets.length')
-    training,after = n-2,n-1
-    toolbar = jupyter.page.locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-NotebookPanel-toolbar')
+    training, after = n-2, n-1
     for i in range(training): jupyter.run(i)
     jupyter.start(training)
     moving(jupyter, training)
-    toolbar.locator('[data-command="notebook:interrupt-kernel"], [data-jp-item-name="interrupt"]').first.click()
-    jupyter.page.wait_for_function("i => panel.content.widgets[i].model.outputs.toJSON().some(o => o.ename==='KeyboardInterrupt')", arg=training, timeout=SLOW)
+    jupyter.press('interrupt')
+    jupyter.wait(INTERRUPTED, training)
     assert 'still here True' in jupyter.run(after)
-    jupyter.page.evaluate("() => panel.content.widgets[0].model.sharedModel.setSource('epochs = 1')")
+    jupyter.write(0, 'epochs = 1')
     jupyter.run(0)
-    assert 'valid_accuracy' in jupyter.run(training)                  # goes on with the weights that it had
-    jupyter.page.evaluate("() => panel.content.widgets[0].model.sharedModel.setSource('epochs = 100')")
+    # goes on with the weights that it had
+    assert 'valid_accuracy' in jupyter.run(training)
+    jupyter.write(0, 'epochs = 100')
     jupyter.run(0)
     jupyter.start(training)
     moving(jupyter, training)
-    toolbar.locator('[data-command="notebook:restart-kernel"], [data-jp-item-name="restart"]').first.click()
+    jupyter.press('restart')
     jupyter.page.locator('.jp-Dialog button.jp-mod-accept').click()
     jupyter.page.locator('.jp-Dialog').wait_for(state='detached')
-    jupyter.page.wait_for_function("() => panel.sessionContext.session?.kernel?.status!=='busy' && panel.content.widgets.every(c => c.model.executionState!=='running')", timeout=SLOW)
-    assert 'NameError' in jupyter.run(after)                          # a new kernel, which knows nothing
-    jupyter.page.evaluate("() => panel.content.widgets[0].model.sharedModel.setSource('epochs = 1')")
+    jupyter.wait(RESTARTED)
+    assert 'NameError' in jupyter.run(after)       # a new kernel, which knows nothing
+    jupyter.write(0, 'epochs = 1')
     for i in range(n): jupyter.run(i)
     assert not jupyter.errors() and 'valid_accuracy' in jupyter.text(training)
