@@ -2,8 +2,11 @@
 import copy
 import json
 import re
+import subprocess
+import sys
 
 import bump
+import check_sync
 import lesson_page
 import lessons
 import lint
@@ -192,6 +195,25 @@ def test_tests_are_left_out_of_an_execution(tmp_path):
     assert "name 'y' is not defined" in fault
 
 
+# ---- check_sync.py ----
+
+def test_what_two_copies_do_not_share_is_found(tmp_path):
+    texts = {'nbs/a.ipynb': 'a', 'minifastai/b.py': 'b', 'minifastai/engine/c.py': 'c',
+             'minifastai/_modidx.py': 'd', 'tests/__pycache__/e.pyc': 'e'}
+    old, new = tmp_path/'old', tmp_path/'new'
+    for copied in (old, new):
+        for name, text in texts.items():
+            (copied/name).parent.mkdir(parents=True, exist_ok=True)
+            (copied/name).write_text(text)
+    assert check_sync.changed(old, new) == []
+    for name in texts: (new/name).write_text('x')
+    (new/'tests'/'test_new.py').write_text('')
+    (old/'minifastai'/'gone.py').write_text('')
+    assert check_sync.changed(old, new) == [
+        'minifastai/b.py', 'minifastai/engine/c.py', 'minifastai/gone.py',
+        'nbs/a.ipynb', 'tests/test_new.py']
+
+
 # ---- the site ----
 
 def test_a_page_shows_no_directives_and_no_set_up(tmp_path):
@@ -256,3 +278,13 @@ def test_bump_refuses_nonsense(tmp_path, version):
     with pytest.raises(SystemExit) as refused: bump.bump(version, path)
     assert 'version' in str(refused.value)
     assert path.read_text(encoding='utf-8') == SETTINGS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['normal', 'readme'])
+def test_the_typed_scripts_run(tmp_path, name):
+    script = ROOT/'tests'/'typed'/f'{name}.py'
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
