@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np,torch
 from torch import Tensor
 from torch.utils.data import DataLoader
+from .engine.fast import BatchLoader,as_is
 if TYPE_CHECKING: from matplotlib.figure import Figure
 
 # %% ../nbs/05b_data.ipynb #05c3c6fb
@@ -181,20 +182,10 @@ class BatchIndices:
         for i in range(len(self)): yield order[i*self.bs:(i+1)*self.bs]
 
 # %% ../nbs/05b_data.ipynb #49761c1e
-def _as_is(batch): return batch      # for a collate function that has nothing left to stack; not a lambda, since workers may need a copy of it
-
-class _BatchLoader(DataLoader):
-    "PyTorch's loader; where workers, pinned memory and a collate function are not asked for, it has nothing to do and steps aside"
-    def __iter__(self):
-        if self.num_workers or self.pin_memory or self.collate_fn is not _as_is: return super().__iter__()
-        # PyTorch's loader draws one number, the workers' seed, before the sampler draws its order. Draw it too: the same seed gives the same order with the short cut and without
-        torch.empty((), dtype=torch.int64).random_(generator=self.generator)
-        return map(self.dataset.__getitem__, self.sampler)
-
 def _loader(ds, bs, shuffle, drop_last=False, **kwargs):
     if not isinstance(ds, Dataset): return DataLoader(ds, batch_size=bs, shuffle=shuffle, drop_last=drop_last, **kwargs)
     sampler = BatchIndices(len(ds), bs, shuffle, drop_last, kwargs.get('generator'))
-    return _BatchLoader(ds, sampler=sampler, batch_size=None, **{'collate_fn': _as_is, **kwargs})
+    return BatchLoader(ds, sampler=sampler, batch_size=None, **{'collate_fn': as_is, **kwargs})
 
 def get_dls(
     train_ds:Dataset|torch.utils.data.Dataset|Sequence, # a `Dataset`, whose batches are cut as whole slices, or any other data set that PyTorch's DataLoader takes, item by item

@@ -16,6 +16,8 @@ from torch.utils.data import DataLoader,IterableDataset
 from .checkpoint import CheckpointCallback
 from .cnn import BatchTransformXCallback,CudaCallback
 from .data import BatchIndices,DataBunch
+from .engine.fast import Old,normalize_plain
+from .engine.layers import check_several
 from .foundations import noop
 from .norms import BatchNorm,RunningBatchNorm
 from .runner import Callback,CancelBatchException,CancelEpochException,CancelTrainException,Runner,TrainEvalCallback
@@ -156,48 +158,38 @@ class _AllReduce(torch.autograd.Function):
 # %% ../nbs/08b_distributed.ipynb #80f93c9d
 def _common_shift(x, dtype):
     "Over all processes: the mean of each channel, the number of pictures, the number of values in a channel"
+    n = x.shape[0]
     sums = x.detach().sum((0,2,3), dtype=dtype)
-    total = torch.cat([sums, sums.new_tensor([len(x), len(x)*x.shape[2]*x.shape[3]])])
+    total = torch.cat([sums, sums.new_tensor([n, n*x.shape[2]*x.shape[3]])])
     dist.all_reduce(total)
     return total[:-2]/total[-1],total[-2],total[-1]
 
-def _normalize_together(x, layer, shift, old_mean, old_square, share):
-    "Normalise by old statistics about `shift` plus `share` times the sums over all processes; also gives those sums"
-    dev = x.to(shift.dtype) - shift.view(1,-1,1,1)
-    sums,squares = _AllReduce.apply(torch.stack([dev.sum((0,2,3)), dev.square().sum((0,2,3))]))
-    mean = old_mean + share*sums
-    var = old_square + share*squares - mean**2
-    scale = (var+layer.eps).rsqrt()*layer.mults
-    y = (dev - mean.view(1,-1,1,1))*scale.view(1,-1,1,1) + layer.adds.view(1,-1,1,1)
-    return y.to(x.dtype),sums.detach(),squares.detach()
+def _over_all(sums, squares):
+    "Both, added up over all processes"
+    return _AllReduce.apply(torch.stack([sums, squares]))
+
+def _normalize_together(layer, x, old):
+    "`x` by `old` and by the sums over all processes, then those sums"
+    mults,adds = layer.mults.view(1,-1,1,1),layer.adds.view(1,-1,1,1)
+    return normalize_plain(x, mults, adds, old, (0,2,3), layer.eps, _over_all)
 
 # %% ../nbs/08b_distributed.ipynb #d4ddc001
 class _SyncedBatchNorm(BatchNorm):
-    def forward(self, x):
-        if not self.training: return super().forward(x)
-        self._check(x)
+    def uses_batch(self, x): return self.training
+    def normalize(self, x):
         shift,_,size = _common_shift(x, self.means.dtype)
-        if size==1: self._refuse(x, 'that is, over all processes, one value per channel, and one value has no variance. Train with more pictures in a batch or on a larger map, or use RunningBatchNorm')
-        y,sums,squares = _normalize_together(x, self, shift, 0., 0., 1/size)
-        with torch.no_grad():
-            self.means.lerp_(shift + sums/size, self.mom)
-            self.vars.lerp_((squares - sums**2/size)/(size-1), self.mom)
-        return y
+        check_several(self, x, size, 'channel', 'over all processes, ')
+        shift,zero = shift.view(1,-1,1,1),shift.new_zeros(())
+        y,sums,squares = _normalize_together(self, x, Old(shift, zero, zero, 1/size))
+        mean = sums/size
+        return y,shift + mean,squares/size - mean**2,size
 
 class _SyncedRunningBatchNorm(RunningBatchNorm):
-    def forward(self, x):
-        if not self.training: return super().forward(x)
-        self._check(x)
+    def uses_batch(self, x): return self.training
+    def weigh(self, x):
         shift,n,size = _common_shift(x, self.shift.dtype)
-        m = 1 - (1-self.mom)/(n-1).clamp(min=1)**0.5
-        with torch.no_grad():
-            lower = self.shift - shift
-            old_squares = (1-m)*(self.squares + lower*(2*self.sums + self.count*lower))
-            old_sums = (1-m)*(self.sums + self.count*lower)
-            count = (1-m)*self.count + m*size
-        y,sums,squares = _normalize_together(x, self, shift, old_sums/count, old_squares/count, m/count)
-        with torch.no_grad(): self._remember(shift=shift, sums=old_sums + m*sums, squares=old_squares + m*squares, count=count)
-        return y
+        return shift,1 - (1-self.mom)/(n-1).clamp(min=1)**0.5,size
+    def normalize(self, x, old): return _normalize_together(self, x, old)
 
 # %% ../nbs/08b_distributed.ipynb #3118a1dd
 _SYNCED = {BatchNorm: _SyncedBatchNorm, RunningBatchNorm: _SyncedRunningBatchNorm}

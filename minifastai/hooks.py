@@ -10,8 +10,9 @@ import html,math,weakref
 from collections.abc import Callable,Iterable,Iterator
 from functools import partial
 from typing import TYPE_CHECKING
-import torch,torch.nn.functional as F
+import torch
 from torch import nn
+from .engine.fast import histogram,share_near
 from .engine.show import axis
 if TYPE_CHECKING:
     from ipywidgets import VBox
@@ -110,21 +111,6 @@ class Hooks(ListContainer):
     def __exit__(self, *exception): self.remove()
     def __repr__(self) -> str: return f'Hooks on {len(self)} modules'
 
-# %% ../nbs/06b_hooks.ipynb #e1c9b95f
-def _histogram(x, bins, low, high):
-    "The counts of torch.histc, but faster on the CPU, where a value within rounding of an edge may be counted on its other side"
-    if not x.is_cpu or bins>125: return torch.histc(x, bins, low, high).long()
-    where = torch.sub(x, low).mul_(bins/(high-low)).add_(1+2e-7*bins).clamp_(0, bins+1.5)             # bin k is from k+1 to k+2; 2e-7: no edge is rounded down
-    codes = F.pad(where.flatten().to(torch.int8).clamp_(0), (0, x.numel()%2)).view(torch.int16)       # two neighbours are one number; outside, and nan, is 0
-    pairs = torch.bincount(codes, minlength=256*(bins+2)).view(bins+2, 256)[:,:bins+2]
-    counts = pairs.sum(0)+pairs.sum(1)
-    counts[bins] += counts[bins+1]-where.gt_(bins+1+5e-7*bins).sum().long()                           # the last bin includes its upper edge
-    return counts[1:-1]
-
-def _near(x, value, distance=0.05):
-    "The share of `x` that is within `distance` of `value`"
-    return torch.sub(x, value).abs_().le_(distance).mean()
-
 # %% ../nbs/06b_hooks.ipynb #9e6b209b
 def _at_zero(m):
     "What `m` gives for an input of 0, if it is an activation, else None"
@@ -153,15 +139,15 @@ class _LayerStats:
     def _wanted(self, module): return (module.training or not self.training_only) and self.seen%self.every==0
 
     def see_activation(self, at_zero, hook, module, input, output):
-        if self._wanted(module): self._near = _near(_values(module, output), at_zero)
+        if self._wanted(module): self._near = share_near(_values(module, output), at_zero)
 
     def see_output(self, hook, module, input, output):
         if self._wanted(module):
             x = _values(module, output)
             self.means.append(x.mean())
             self.stds.append(x.std(correction=min(1, x.numel()-1)))
-            self.hists.append(_histogram(x, self.bins, *self.hist_range))
-            near = _near(x, 0.) if self._near is None else self._near
+            self.hists.append(histogram(x, self.bins, *self.hist_range))
+            near = share_near(x, 0.) if self._near is None else self._near
             self.near_zero.append(near+0*self.means[-1])     # nan is nowhere: where there is one, no share is given
             self.sizes.append(x.numel())
             self._near = None
