@@ -3,7 +3,7 @@
 
 
 
-# Lesson 93_fast, cell test-column: Fast: what hurries
+# Lesson 93_fast, cell test-column: A column of statistics
 def test_a_column_is_exact():
     import torch
     from minifastai.engine.fast import Column
@@ -20,3 +20,130 @@ def test_a_column_is_exact():
     again.load_state_dict(right.state_dict())
     again.append(torch.tensor([True]))
     assert again.mean(torch.cat([counts, torch.ones(1, dtype=torch.float64)]))==71/210
+
+
+# Lesson 93_fast, cell test-closed-form: A normalisation, with its gradient in ...
+def test_the_closed_form_is_the_plain_one():
+    import torch
+    from minifastai.engine.fast import Normalize,Old,normalize,normalize_plain
+    def results(form, given, old, dims):
+        "The result, the two sums, and the three gradients"
+        given = [t.clone().requires_grad_() for t in given]
+        y,sums,squares = form(*given, old, dims, 1e-5)
+        weights = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view_as(y)
+        return [y, sums, squares, *torch.autograd.grad((y*weights).sum(), given)]
+    def check(given, old, dims):
+        closed = results(Normalize.apply, given, old, dims)
+        plain = results(normalize_plain, given, old, dims)
+        for a,b in zip(closed, plain, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+        name = results(normalize, given, old, dims)[0].grad_fn.name()
+        assert name=='NormalizeBackward'
+    torch.manual_seed(0)
+    def draw(*shape): return torch.randn(*shape, dtype=torch.float64)
+    for dims in ((0,2,3), (2,3), (1,2,3)):
+        for far in (0, 1e4):
+            given = draw(4,6,5,3)+far,draw(1,6,1,1),draw(1,6,1,1)
+            shift = given[0].mean(dims, keepdim=True)+0.1     # not quite the mean
+            zero = shift.new_zeros(())
+            share = zero+shift.numel()/given[0].numel()
+            check(given, Old(shift, zero, zero, share), dims)
+            check(given, Old(shift, zero+0.2, zero+1, share/3), dims)
+
+
+# Lesson 93_fast, cell test-gradients-of-gradients: A normalisation, with its ...
+def test_gradients_of_gradients_and_many_at_once():
+    import torch
+    from minifastai.engine.fast import Normalize,Old,normalize_plain
+    torch.manual_seed(0)
+    def draw(*shape): return torch.randn(*shape, dtype=torch.float64)
+    x,mults,adds = draw(3,2,2,2),draw(1,2,1,1),draw(1,2,1,1)
+    old = Old(torch.zeros_like(mults), *torch.tensor([0.1, 0.5, 0.05]).double())
+    def f(x, mults, adds): return Normalize.apply(x, mults, adds, old, (0,2,3), 1e-5)[0]
+    def plain(x): return normalize_plain(x, mults, adds, old, (0,2,3), 1e-5)[0]
+    given = [t.requires_grad_() for t in (x, mults, adds)]
+    assert torch.autograd.gradcheck(f, given, check_batched_grad=True)
+    assert torch.autograd.gradgradcheck(f, given)
+    jacobian = torch.autograd.functional.jacobian
+    expected = jacobian(plain, x)
+    for vectorize in (False, True):
+        found = jacobian(lambda x: f(x, mults, adds), x, vectorize=vectorize)
+        torch.testing.assert_close(found, expected)
+    def of_one(adds): return f(x.detach(), mults.detach(), adds)
+    assert torch.autograd.gradcheck(of_one, adds)
+    assert torch.autograd.gradgradcheck(of_one, adds)
+
+
+# Lesson 93_fast, cell test-histogram-is-that-of-histc: A histogram
+def test_histogram_is_that_of_histc():
+    import math,torch
+    from minifastai.engine.fast import histogram
+    torch.manual_seed(0)
+    ranges = [(-7, 7, 40), (0, 10, 40), (-0.4, 6, 30), (-7, 7, 125), (-7, 7, 200),
+              (-1, 3, 1), (0, 1e-3, 7), (-1e4, 1e4, 50)]
+    def values(low, high):
+        yield torch.randn(20_000)*3
+        yield torch.randn(4, 5, 6, 7).relu()
+        yield torch.randn(6, 7).T
+        yield torch.randn(2, 3, 8, 8).to(memory_format=torch.channels_last)
+        yield torch.rand(50, dtype=torch.float64)
+        yield torch.zeros(0)
+        yield torch.full((10,), float(low))
+        yield torch.full((10,), float(high))
+        yield torch.tensor([math.nan, math.inf, -math.inf, 0.5])
+    for low,high,bins in ranges:
+        for x in values(low, high):
+            found = histogram(x, bins, low, high)
+            exact = torch.histc(x, bins, low, high).long()
+            case = low,high,bins,x.shape
+            assert found.shape==(bins,) and found.dtype==torch.int64, case
+            assert (found-exact).abs().sum()<=2+2e-5*bins*x.numel(), case    # at edges
+
+
+# Lesson 93_fast, cell test-a-pile-at-an-edge: A histogram
+def test_a_pile_at_an_edge():
+    import torch
+    from minifastai.engine.fast import histogram
+    def pile(value, *range): return histogram(torch.full((101,), value), *range)
+    for bins in range(2, 126):        # a bin includes its lower edge, the last both
+        for low,high in ((-7., 7.), (0., 10.), (-0.4, 5.6), (100., 101.)):
+            assert pile(low, bins, low, high)[0]==101
+            assert pile(high, bins, low, high)[-1]==101
+        if bins%2==0: assert pile(0., bins, -7., 7.)[bins//2]==101
+
+
+# Lesson 93_fast, cell test-share-near: A histogram
+def test_share_near_is_the_mean_of_a_mask():
+    import torch
+    from minifastai.engine.fast import share_near
+    torch.manual_seed(0)
+    x = torch.randn(5, 6, 7)
+    kept = x.clone()
+    for value in (0., -0.4):
+        assert share_near(x, value)==((x-value).abs()<=0.05).float().mean()
+        assert share_near(x, value, 0.5)==((x-value).abs()<=0.5).float().mean()
+    assert torch.equal(x, kept)
+
+
+# Lesson 93_fast, cell test-loader: A loader
+def test_the_short_cut_gives_the_same_batches():
+    import torch
+    from torch.utils.data import BatchSampler,DataLoader,RandomSampler
+    from minifastai.engine.fast import BatchLoader,as_is
+    class Pairs:
+        def __len__(self): return 23
+        def __getitem__(self, i): return torch.arange(23)[i]**2,-torch.tensor(i)
+    def batches(kind, own, collate_fn):
+        "The batches, and the next random number"
+        torch.manual_seed(0)
+        generator = torch.Generator().manual_seed(1) if own else None
+        order = BatchSampler(RandomSampler(Pairs(), generator=generator), 4, False)
+        dl = kind(Pairs(), sampler=order, batch_size=None, generator=generator,
+                  collate_fn=collate_fn)
+        return [(x.tolist(), y.tolist()) for x,y in dl],torch.rand(1).item()
+    def doubled(batch): return 2*batch[0],batch[1]
+    for own in (False, True):
+        found,number = batches(BatchLoader, own, as_is)
+        assert (found, number)==batches(DataLoader, own, as_is) and len(found)==6
+        wanted = [([2*v for v in x], y) for x,y in found]
+        assert batches(BatchLoader, own, doubled)==(wanted, number)
