@@ -16,7 +16,7 @@ def not_for_readers(folder: str, names: list[str]) -> list[str]:
     "What lies about among the notebooks: anything but notebooks, pictures and folders"
     def wanted(path: Path) -> bool:
         if path.name[0] in '._': return False
-        return path.is_dir() or path.suffix in ('.ipynb', '.png')
+        return path.is_dir() or path.suffix in ('.ipynb', '.png', '.svg')
     return [name for name in names if not wanted(Path(folder, name))]
 
 
