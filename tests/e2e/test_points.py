@@ -19,11 +19,20 @@ def headings(notebook: Path) -> set[str]:
     return {line.lstrip('#').strip() for line in lines if line.startswith('#')}
 
 
+def places(point: str) -> list[tuple[str, str]]:
+    "(the beginning of a notebook's name, heading) of each place that teaches it"
+    # a heading that has moved to another lesson says to which: 05e_callbacks#Statistics
+    own = point.split('.')[0]+'_'
+    parts = [heading.rpartition('#') for heading in POINTS[point]]
+    return [(notebook or own, heading) for notebook, _, heading in parts]
+
+
 @pytest.mark.parametrize('point', sorted(POINTS))
 def test_point_has_its_headings(point):
-    notebook, = NBS.glob(f'{point.split(".")[0]}_*.ipynb')
-    missing = set(POINTS[point])-headings(notebook)
-    assert not missing, f'{notebook.name} taught point {point} under {missing}'
+    for begin, heading in places(point):
+        notebook, = NBS.glob(f'{begin}*.ipynb')
+        assert heading in headings(notebook), (
+            f'{notebook.name} taught point {point} under {heading!r}')
 
 
 def test_no_point_is_forgotten():
