@@ -14,7 +14,11 @@ __all__ = ['SEED', 'forward', 'EXERCISES', 'STUBS', 'LIBRARIES', 'STEPS', 'SEEN_
            'HalvesBetweenEpochs', 'HalvesOneGroup', 'CountsValidation', 'Doubles', 'halve_on_self', 'halve_for_ever',
            'watch_skips', 'some_bad', 'SkipBadBatch', 'SkipStub', 'end_uncounted', 'count_only', 'lose_nothing',
            'also_unknown', 'skip', 'watch_short', 'some_lengths', 'OnlyBatches', 'OnlyStub', 'CountsForEver',
-           'CutsTheLoader', 'begin_batch']
+           'CutsTheLoader', 'begin_batch', 'mean_distance', 'batch_with', 'watch_stats', 'some_batches', 'ExactStats',
+           'ExactStub', 'EqualBatches', 'CountsBatches', 'FirstSize', 'KeepsTensors', 'Rounds', 'watch_stop',
+           'some_losses', 'StopEarly', 'StopStub', 'NeverForgives', 'ComparesWithLast', 'BestIsLast', 'NoEpoch',
+           'watch_rms', 'RootMeanSquare', 'MeanOfRoots', 'PlainMeanOfRoots', 'RootOfAverages', 'CountsBatchesOnly',
+           'clear']
 
 # %% ../nbs/engine/95_checks.ipynb #imports
 import dis,difflib,inspect,random,sys,sysconfig,traceback
@@ -508,7 +512,7 @@ def small_learner(
                for _ in range(n_train+n_valid)]
     data = DataBunch(batches[:n_train], batches[n_train:])
     model = nn.Linear(2, 1)
-    groups = [{'params': [model.weight]}, {'params': [model.bias], 'lr': 0.01}]
+    groups:Any = [{'params': [model.weight]}, {'params': [model.bias], 'lr': 0.01}]
     opt = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
     return home(answer, 'Learner')(model, opt, F.mse_loss, data)
 
@@ -731,7 +735,7 @@ class HalvesAgain(HalveTheRate):
         if self.in_train and self.is_late(): self.halve()
 
 class HalvesBetweenEpochs(HalveTheRate):
-    begin_batch = None
+    begin_batch = None     # type: ignore[assignment]
     def begin_epoch(self):
         if not self.halved and self.epoch>=self.epochs/2: self.halve()
 
@@ -900,7 +904,7 @@ class CountsForEver(OnlyBatches):
         return self.in_train and self.count>=self.n
 
 class CutsTheLoader(OnlyBatches):
-    after_batch = None
+    after_batch = None     # type: ignore[assignment]
     def begin_fit(self): self.run.data.train_dl = self.data.train_dl[:self.n]
 
 def begin_batch(self):
@@ -930,3 +934,304 @@ add(Exercise('05d.5', 'a callback OnlyBatches(n): training passes end after n ba
     'cuts the loader': (CutsTheLoader,
         'The data belong to the learner, and stay cut after the fit.')},
     watch_short, stub=OnlyStub))
+
+# %% ../nbs/engine/95_checks.ipynb #ex-05e-stats
+def mean_distance(pred, yb): return (pred.argmax(-1)-yb).abs().float().mean()
+
+def batch_with(right, n, g):
+    "n items, of which so many are right, as a runner would show them"
+    pred = torch.randn(n, 5, generator=g).requires_grad_()
+    yb = pred.argmax(-1)
+    yb[right:] = (yb[right:]+1+torch.randint(4, (n-right,), generator=g))%5
+    loss = torch.rand((), generator=g).requires_grad_()*1
+    return SimpleNamespace(xb=pred, yb=yb, pred=pred*1, loss=loss, in_train=True)
+
+def watch_stats(answer, batches, others):
+    "What is averaged over some batches, and whether equal counts give equal values"
+    stats,again = (answer([callbacks.accuracy, mean_distance]) for _ in range(2))
+    for run in batches: stats.accumulate(run)
+    for run in others: again.accumulate(run)
+    first = dict(stats.values)
+    kinds = {type(value).__name__ for value in first.values()}
+    stats.reset()
+    for run in others: stats.accumulate(run)
+    same = stats.values['accuracy']==again.values['accuracy']==first['accuracy']
+    return {**{name: plain(value) for name,value in first.items()},
+            'equal counts': 'to the last bit' if same else 'not the same accuracy',
+            'values': ', '.join(sorted(kinds)), 'n': stats.n}
+
+def some_batches(g):
+    def batches(counts, sizes):
+        return [batch_with(right, n, g) for right,n in zip(counts, sizes)]
+    return {'four of ten': (batches([1, 3], [5, 5]), batches([2, 2], [5, 5])),
+            'a small last batch': (batches([3, 7, 1], [6, 9, 1]),
+                                   batches([6, 1, 4], [6, 1, 9])),
+            'one right of three': (batches([1, 0], [2, 1]), batches([0, 1], [1, 2])),
+            'a large batch': (batches([700, 0, 3], [1021, 1, 7]),
+                              batches([3, 700, 0], [8, 1020, 1]))}
+
+class ExactStats:
+    def __init__(self, metrics):
+        self.metrics = metrics
+        self.names = ['loss', *(metric.__name__ for metric in metrics)]
+        self.reset()
+    def reset(self): self.n,self.sums = 0,[0.]*len(self.names)
+    def accumulate(self, run):
+        n = len(run.yb)
+        self.n += n
+        self.sums[0] += self.weighted(run.loss, n)
+        for i,metric in enumerate(self.metrics, 1):
+            self.sums[i] += self.total(metric, run, n)
+    def weighted(self, value, n): return n*value.item()
+    def total(self, metric, run, n):
+        if hasattr(metric, 'per_item'): return self.counted(metric, run, n)
+        return self.of_mean(metric(run.pred, run.yb), n)
+    def of_mean(self, value, n): return n*value.item()
+    def counted(self, metric, run, n):
+        return metric.per_item(run.pred, run.yb).sum().item()
+    @property
+    def values(self):
+        return {name: total/self.n for name,total in zip(self.names, self.sums)}
+
+class ExactStub(ExactStats):
+    def accumulate(self, run): pass
+
+class EqualBatches(ExactStats):
+    def accumulate(self, run):
+        self.n += 1
+        self.sums[0] += run.loss.item()
+        for i,metric in enumerate(self.metrics, 1):
+            self.sums[i] += metric(run.pred, run.yb).item()
+
+class CountsBatches(ExactStats):
+    def accumulate(self, run):
+        n = self.n
+        super().accumulate(run)
+        self.n = n+1
+
+class FirstSize(ExactStats):
+    def accumulate(self, run):
+        n = self.n
+        super().accumulate(run)
+        if n: self.n = n+self.size
+        else: self.size = self.n
+
+class KeepsTensors(ExactStats):
+    def weighted(self, value, n): return n*value
+    of_mean = weighted
+    def counted(self, metric, run, n): return metric.per_item(run.pred, run.yb).sum()
+
+class Rounds(ExactStats):
+    @property
+    def values(self): return {k: round(v, 4) for k,v in super().values.items()}
+
+add(Exercise('05e.1', 'accumulate(run) of a class ExactStats(metrics): adds one batch',
+    ExactStats, '05e_callbacks, "The average of averages"', some_batches, {
+    'averages of averages': (EqualBatches,
+        'Every batch has the same weight, also a small last one: count the items.'),
+    'accuracy from the mean': (
+        made(ExactStats, counted=lambda self, metric, run, n:
+             n*metric(run.pred, run.yb).item()),
+        'That is right to seven digits, but equal counts differ in the last bits. '
+        'Add up right answers, which are whole numbers: metric.per_item. See also '
+        '"Equal, and yet not equal".'),
+    'the plain metric without a weight': (
+        made(ExactStats, of_mean=lambda self, value, n: value.item()),
+        'A metric without per_item gives a mean: multiply it by the number of items.'),
+    'the loss without a weight': (
+        made(ExactStats, weighted=lambda self, value, n: value.item()),
+        'The loss is the mean of the batch: multiply it by the number of items.'),
+    'divides by batches': (CountsBatches,
+        'n must be the number of items, and not of batches.'),
+    'all batches as long as the first': (FirstSize,
+        'The last batch may be smaller: take len(run.yb) of each.'),
+    'keeps tensors': (KeepsTensors,
+        'With each of them the graph of its whole batch is kept, and the memory fills '
+        'up. Take numbers: .item().'),
+    'rounds': (Rounds,
+        'Rounding makes equal what is equal, and also what is not.')},
+    watch_stats, stub=ExactStub))
+
+add(Exercise('05e.2', HALVE, HalveTheRate, '05e_callbacks, "A recorder"', some_fits,
+             RATES, watch_rates))
+
+# %% ../nbs/engine/95_checks.ipynb #ex-05e-early
+def watch_stop(answer, losses, patience):
+    "How long two fits are, in which the validation losses are these, and what was best"
+    def after_epoch(self): self.avg_stats.history[-1]['valid_loss'] = losses[self.epoch]
+    silent = home(answer, 'AvgStatsCallback')(printer=lambda text: None)
+    cb = answer(patience)
+    order = silent._order+1
+    if cb._order<=order: return {'order': '_order must be above that of the statistics'}
+    teller = spy(answer, order, after_epoch=after_epoch)
+    run = home(answer, 'Runner')([cb, silent, teller])
+    found = {'order': 'after the statistics'}
+    for which in 'first', 'second':
+        run.fit(len(losses), small_learner(answer, 1, 1))
+        found[f'epochs in the {which} fit'] = len(silent.history)
+        found[f'best epoch in the {which} fit'] = cb.best_epoch
+    return found
+
+def some_losses(g):
+    def numbers(text): return [float(loss) for loss in text.split()]
+    random = {f'random losses {i}': (torch.randint(7, (12,), generator=g).tolist(), 3)
+              for i in range(4)}
+    return {'losses 3 2 1 2 2 2 2': (numbers('3 2 1 2 2 2 2'), 3),
+            'losses 3 2 2 2 2 1': (numbers('3 2 2 2 2 1'), 3),
+            'losses 3 4 2 4 1 4 4 0': (numbers('3 4 2 4 1 4 4 0'), 2),
+            'losses 5 3 4 3.5 3.2 2': (numbers('5 3 4 3.5 3.2 2'), 3),
+            'falling losses': (numbers('5 4 3 2 1'), 1),
+            'nan at first': (numbers('nan 3 2 4 4 4 1'), 3),
+            'nan in between': (numbers('3 2 nan 2.5 2.5 2.5 1'), 3), **random}
+
+class StopEarly(callbacks.Callback):
+    _order = callbacks.AvgStatsCallback._order+5
+    stop = runner.CancelTrainException
+    def __init__(self, patience): self.patience = patience
+    def begin_fit(self): self.best,self.best_epoch,self.waited = float('inf'),None,0
+    def after_epoch(self):
+        loss = self.run.avg_stats.history[-1]['valid_loss']
+        if self.is_better(loss): self.keep(loss)
+        else: self.waited += 1
+        if self.is_over(): raise self.stop()
+    def is_better(self, loss): return loss<self.best
+    def keep(self, loss): self.best,self.best_epoch,self.waited = loss,self.run.epoch,0
+    def is_over(self): return self.waited>=self.patience
+
+class StopStub(callbacks.Callback):
+    _order = callbacks.AvgStatsCallback._order+5
+    def __init__(self, patience): self.patience = patience
+    def begin_fit(self): self.best,self.best_epoch,self.waited = float('inf'),None,0
+    def after_epoch(self):
+        loss = self.run.avg_stats.history[-1]['valid_loss']   # noqa: F841
+
+class NeverForgives(StopEarly):
+    def keep(self, loss): self.best,self.best_epoch = loss,self.run.epoch
+
+class ComparesWithLast(StopEarly):
+    def after_epoch(self):
+        loss = self.run.avg_stats.history[-1]['valid_loss']
+        try: super().after_epoch()
+        finally: self.best = loss
+
+class BestIsLast(StopEarly):
+    def is_over(self):
+        if super().is_over(): self.best_epoch = self.run.epoch
+        return super().is_over()
+
+class NoEpoch(StopEarly):
+    def keep(self, loss): self.best,self.waited = loss,0
+
+add(Exercise('05e.3', 'after_epoch of a callback StopEarly(patience), which ends the '
+    'training when the loss was not better for so many epochs', StopEarly,
+    '05e_callbacks, "Early stopping"', some_losses, {
+    'never begins to wait anew': (NeverForgives,
+        'It stops after so many bad epochs in all. An improvement sets waited to 0.'),
+    'equal counts as better': (
+        made(StopEarly, is_better=lambda self, loss: loss<=self.best),
+        'A loss that is the same is no improvement.'),
+    'one epoch too late': (
+        made(StopEarly, is_over=lambda self: self.waited>self.patience),
+        'patience epochs without improvement are enough: look at > and >=.'),
+    'compares with the epoch before': (ComparesWithLast,
+        'Better than the epoch before is not better than the best.'),
+    'ends the pass': (made(StopEarly, stop=runner.CancelEpochException),
+        'At after_epoch both passes are over, so there is none to end. '
+        'CancelTrainException ends the training; 05d_runner tells of the three.'),
+    'larger is better': (made(StopEarly, is_better=lambda self, loss: loss>self.best),
+        'A loss is better if it is lower.'),
+    'nan counts as better': (
+        made(StopEarly, is_better=lambda self, loss: not loss>=self.best),
+        'Every comparison with nan is false: ask for what is better, not for what is '
+        'not worse.'),
+    'best_epoch is where it stopped': (BestIsLast,
+        'best_epoch belongs to the best loss: set both together.'),
+    'best_epoch is not kept': (NoEpoch,
+        'Keep the number of the epoch, self.run.epoch, together with the best loss.')},
+    watch_stop, stub=StopStub))
+
+# %% ../nbs/engine/95_checks.ipynb #ex-05e-rms
+def watch_rms(answer, epochs):
+    "The value before a fit, after it, and after a pass over other data"
+    learn,other = small_learner(answer, 3, 4),small_learner(answer, 1, 5)
+    for data in learn.data,other.data:
+        xb,yb = data.valid_dl[-1]
+        data.valid_dl[-1] = xb[:1],3*yb[:1]
+    silent = home(answer, 'AvgStatsCallback')(printer=lambda text: None)
+    cb = answer()
+    run = home(answer, 'Runner')([cb, silent])
+    before = float(cb.value)
+    run.fit(epochs, learn)
+    fitted = cb.value
+    run.validate(learn, other.data.valid_dl)
+    passed = cb.value
+    run.fit(epochs, learn)
+    return {'value before a fit': before, 'value after a fit': fitted,
+            'value after validate': passed, 'value after a second fit': cb.value,
+            'kind': 'float' if isinstance(fitted, float) else type(fitted).__name__}
+
+class RootMeanSquare(callbacks.Callback):
+    total,n = 0.,0
+    def begin_validate(self): self.clear()
+    def clear(self): self.total,self.n = 0.,0
+    def after_loss(self):
+        if self.wanted(): self.add((self.pred-self.yb).square())
+    def wanted(self): return not self.in_train
+    def add(self, squares):
+        self.total += squares.sum().item()
+        self.n += squares.numel()
+    @property
+    def value(self): return self.root(self.total/self.n) if self.n else float('nan')
+    def root(self, mean): return mean**0.5
+
+class MeanOfRoots(RootMeanSquare):
+    def add(self, squares):
+        self.total += len(squares)*squares.mean().sqrt().item()
+        self.n += len(squares)
+    def root(self, mean): return mean
+
+class PlainMeanOfRoots(MeanOfRoots):
+    def add(self, squares):
+        self.total += squares.mean().sqrt().item()
+        self.n += 1
+
+class RootOfAverages(RootMeanSquare):
+    def add(self, squares):
+        self.total += squares.mean().item()
+        self.n += 1
+
+class CountsBatchesOnly(RootMeanSquare):
+    def add(self, squares):
+        self.total += squares.sum().item()
+        self.n += 1
+
+def clear(self): RootMeanSquare.clear(self)
+
+add(Exercise('05e.4', 'a callback RootMeanSquare() with a property value',
+    RootMeanSquare, '05e_callbacks, "The average of averages"',
+    lambda g: {'one epoch': (1,), 'three epochs': (3,)}, {
+    'the mean of the roots': (MeanOfRoots,
+        'The mean of roots is not the root of the mean: add up squares, and take one '
+        'root at the end.'),
+    'the mean of the roots, each batch the same': (PlainMeanOfRoots,
+        'The mean of roots is not the root of the mean, and a small batch must weigh '
+        'less. Add up squares and count numbers.'),
+    'each batch the same': (RootOfAverages,
+        'A small last batch has the same weight as the others: add up squares and '
+        'count numbers.'),
+    'the training too': (made(RootMeanSquare, wanted=lambda self: True,
+        begin_validate=None, begin_epoch=clear),
+        'The batches of the training are counted: look at self.in_train, and begin '
+        'anew in begin_validate.'),
+    'never begins anew': (made(RootMeanSquare, begin_validate=None),
+        'The sums go on from pass to pass: set them to 0 in begin_validate.'),
+    'begins anew with each fit': (made(RootMeanSquare, begin_validate=None,
+        begin_fit=clear), 'Each epoch has a validation of its own: begin_validate.'),
+    'begins anew with each epoch': (made(RootMeanSquare, begin_validate=None,
+        begin_epoch=clear), 'That is right in a fit, but validate has no epochs: '
+        'begin_validate comes in both.'),
+    'no root': (made(RootMeanSquare, root=lambda self, mean: mean),
+        'That is the mean of the squares; the root is missing.'),
+    'divides by batches': (CountsBatchesOnly,
+        'Divide by the number of numbers, not by that of the batches.')},
+    watch_rms))

@@ -9,6 +9,8 @@ from minifastai.checks import EXERCISES,check
 # Lesson 95_checks, cell test-answers: What every exercise promises
 def test_every_answer_is_right():
     for id,exercise in EXERCISES.items():
+        raised = [o for o in exercise.right.values() if isinstance(o, checks.Raised)]
+        assert not raised, (id, raised[0].text)
         result = check(id, exercise.answer)
         assert result and result.kind=='right', result
         assert str(result).startswith(f'✓ {id}: right.')
@@ -48,8 +50,10 @@ def test_a_stub_is_not_yet_there():
         result = check('05a.1', answer)
         assert result.kind=='not yet' and 'not yet' in str(result), (answer, result)
     for id,exercise in EXERCISES.items():
-        result = check(id, exercise.stub or nothing)
-        assert result.kind=='not yet', (id, result)
+        stubs = [nothing, exercise.stub or nothing]
+        if isinstance(exercise.answer, type):
+            stubs.append(type('Stub', exercise.answer.__bases__, {}))
+        for stub in stubs: assert check(id, stub).kind=='not yet', (id, stub)
 
 
 # Lesson 95_checks, cell test-headings: What every exercise promises
@@ -194,3 +198,26 @@ def test_the_reader_s_random_state_is_left_alone():
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1]==random.getstate()
     assert str(result)==str(check('05a.1', noisy))
+
+
+# Lesson 95_checks, cell test-home: What the machinery promises
+def test_a_callback_brings_the_runner_of_its_notebook():
+    import importlib.util
+    import sys
+    from minifastai import runner
+    spec = importlib.util.spec_from_file_location('minifastai.again', runner.__file__)
+    again = importlib.util.module_from_spec(spec)
+    sys.modules['minifastai.again'] = again
+    try:
+        spec.loader.exec_module(again)
+        def after_batch(self):
+            if not self.in_train or self.batch+1<self.n: return
+            raise again.CancelEpochException()
+        def start(self, n): self.n = n
+        methods = {'after_batch': after_batch, '__init__': start}
+        mine = type('Mine', (again.Callback,), methods)
+        mine.__module__ = again.__name__
+        assert check('05d.5', mine)
+        mine.__module__ = __name__           # where there is another runner
+        assert check('05d.5', mine).kind=='exception'
+    finally: del sys.modules['minifastai.again']
