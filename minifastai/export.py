@@ -96,8 +96,8 @@ def as_function(
     return next(code for code in module.co_consts if isinstance(code, CodeType))
 
 def names_around(
-    cls:ast.ClassDef, # a class in the function
-    function:CodeType,
+    cls:ast.ClassDef,  # a class in the function
+    function:CodeType, # that of `as_function`
 ) -> set[str]:
     "The names in the header of `cls`, and those that its body takes from `function`"
     header = [*cls.decorator_list, *cls.bases, *cls.keywords]
@@ -182,7 +182,8 @@ class NotebookTests:
         names = {node.id for node in used if isinstance(node, ast.Name)}
         if 'pytest' in names-self.taken.keys(): future.append('import pytest')
         top = '\n'.join(text for text in future+setup if text)
-        return '\n\n'.join([HEAD.format(self.notebook)+top+'\n', *tests])
+        head = HEAD.format(self.notebook)+top
+        return '\n\n'.join([f'{head.rstrip()}\n', *tests])
 
 # %% ../nbs/99_exports.ipynb #faults
 FAULTS = dict(
@@ -242,9 +243,9 @@ class CodeCell:
     names:list[str]           # of everything that looks like a directive, anywhere
 
 def read_code(
-    src:str,       # the source of a code cell
-    cell_id:str,
-    heading:str='',
+    src:str,         # the source of a code cell
+    cell_id:str,     # what a complaint calls it
+    heading:str='',  # the nearest one above it
 ) -> CodeCell:
     "Tell the directives of a cell from its code"
     try: inside = lines_in_strings(src)
@@ -285,7 +286,7 @@ def read_cells(
 
 # %% ../nbs/99_exports.ipynb #check-code-and-test
 def check_directives(
-    cell:CodeCell,
+    cell:CodeCell, # any code cell
 ) -> None:
     "Refuse directives that nobody would read as they are meant"
     for name in cell.directives:
@@ -298,7 +299,7 @@ def check_directives(
     if len(goals)>1: refuse('goals', *goals[:2])
 
 def check_python(
-    src:str,
+    src:str,                # the source of a cell
     in_function:bool=False, # shall it be the body of a function?
 ) -> None:
     "Refuse code that is not valid where it will stand"
@@ -334,7 +335,7 @@ def check_body(
     if does_nothing(rest): refuse('empty', test.name)
 
 def check_test(
-    test:CellTest,
+    test:CellTest, # of either kind
 ) -> None:
     "Refuse a test that is not valid, or would check nothing"
     if not test.name: refuse('no_name')
@@ -351,7 +352,7 @@ def check_test(
 
 # %% ../nbs/99_exports.ipynb #names-at-the-top
 def module_file(
-    module:str,
+    module:str, # its whole name, with dots
 ) -> Path|None:
     "The source of a module, found without running anything; None if it has none"
     path,folders,spec = '',None,None
@@ -364,8 +365,9 @@ def module_file(
     file = Path(spec.origin or '') if spec else Path()
     return file if file.suffix=='.py' else None
 
+# %% ../nbs/99_exports.ipynb #star-names
 def star_names(
-    module:str,
+    module:str,              # its whole name, with dots
     seen:tuple[str, ...]=(), # modules on the way here, which are not asked again
 ) -> set[str]:
     "What `from module import *` gives, as far as its source tells"
@@ -382,7 +384,7 @@ def star_names(
     return {name for name in bound_names(src, seen=(*seen, module)) if name[0]!='_'}
 
 def bound_names(
-    src:str,
+    src:str,                 # must be valid Python
     functions:bool=False,    # leave out names that are assigned, by = for example
     seen:tuple[str, ...]=(), # for `star_names`
 ) -> set[str]:
@@ -394,8 +396,9 @@ def bound_names(
     stars = [node.module for node in imports if node.names[0].name=='*']
     return names.union(*(star_names(module, seen) for module in stars if module))
 
+# %% ../nbs/99_exports.ipynb #check-names
 def defined_names(
-    test:CellTest,
+    test:CellTest, # of either kind
 ) -> set[str]:
     "What a test defines at the top level of the test file"
     named = named_tests(test.source)
@@ -403,7 +406,7 @@ def defined_names(
     top = [node for node in body if isinstance(node, DEFINITIONS)]
     return {f'test_{test.name}', *(node.name for node in top)}
 
-# %% ../nbs/99_exports.ipynb #find-tests
+# %% ../nbs/99_exports.ipynb #check-on-top
 def check_names(
     found:NotebookTests, # what is there already
     test:CellTest,       # what is to be added
@@ -425,6 +428,7 @@ def check_collected(
     for name in sorted(names):
         if name.startswith(('test', 'Test')): refuse('collected', name)
 
+# %% ../nbs/99_exports.ipynb #check-setup
 def check_setup(
     src:str, # the source of a set-up cell
 ) -> None:
@@ -434,11 +438,12 @@ def check_setup(
     future = ast.parse(split_future(src)[0]).body
     if not all(map(_is_future, future)): refuse('own_line')
 
+# %% ../nbs/99_exports.ipynb #add-cell
 def add_cell(
-    found:NotebookTests,
-    cell:CodeCell,
+    found:NotebookTests, # what is there already
+    cell:CodeCell,       # any code cell
 ) -> None:
-    "Put a cell where its directives say"
+    "Put a cell where its directives say; `ExportError` if it cannot stand there"
     check_directives(cell)
     if 'test' in cell.directives:
         name,*marks = cell.directives['test'].split() or ['']
@@ -454,6 +459,7 @@ def add_cell(
     elif any(name.startswith('export') for name in cell.directives):
         check_python(cell.source)
 
+# %% ../nbs/99_exports.ipynb #find-the-tests
 def find_tests(
     content:bytes, # of the notebook's file
     notebook:str,  # its path in the project
@@ -500,7 +506,7 @@ def project_of(
     refuse('no_project', notebook)
 
 def find_notebooks(
-    folder:Path,
+    folder:Path, # where to look
 ) -> list[Path]:
     "What nbdev exports: notebooks at any depth, without hidden and private ones"
     def is_public(path): return not any(part[0] in '._' for part in path.parts)
@@ -509,7 +515,7 @@ def find_notebooks(
 
 # %% ../nbs/99_exports.ipynb #the-processor
 def render_project(
-    project:Path,
+    project:Path, # its folder
     nbs:Path,     # the folder of its notebooks
 ) -> dict[Path,str]:
     "The text of every test file; `ExportError` with the faults of all notebooks"
@@ -530,6 +536,7 @@ def render_project(
     if faults: raise ExportError('\n'.join(faults))
     return texts
 
+# %% ../nbs/99_exports.ipynb #export-tests
 class ExportTests:
     "nbdev's processor for test cells; raises `ExportError` before it touches a file"
     def __init__(self,

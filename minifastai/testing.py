@@ -16,9 +16,9 @@ from .runner import Learner
 # %% ../nbs/engine/96_testing.ipynb #raised
 def raised(
     exception:type[BaseException]|tuple, # what must be raised; of several, one
-    func:Callable,
-    *args,
-    **kwargs,
+    func:Callable, # what must raise it
+    *args,         # for `func`
+    **kwargs,      # for `func`
 ) -> str:
     "The message of the exception that `func(*args, **kwargs)` must raise"
     try: func(*args, **kwargs)
@@ -26,9 +26,9 @@ def raised(
     raise AssertionError(f'{func} raised nothing, but {exception} was wanted')
 
 def printed(
-    func:Callable,
-    *args,
-    **kwargs,
+    func:Callable, # what prints
+    *args,         # for `func`
+    **kwargs,      # for `func`
 ) -> str:
     "What `func(*args, **kwargs)` prints"
     text = io.StringIO()
@@ -40,8 +40,8 @@ def tiny_learner(
     n_train:int=5,  # batches to train
     n_valid:int=2,  # batches to validate
     bs:int=2,       # the size of a training batch; validation has twice as much
-    opt_func:Callable=torch.optim.SGD,
-    lr:float=0.1,
+    opt_func:Callable=torch.optim.SGD, # makes the optimizer of parameters and lr
+    lr:float=0.1,   # learning rate
     model:nn.Module|None=None, # takes (N, 3), gives (N, 1); None: a linear layer
 ) -> Learner:
     "A learner for tests that take milliseconds"
@@ -55,10 +55,10 @@ def tiny_learner(
 
 def made_up_pictures(
     n:int=32,       # pictures to train on, and as many to validate
-    channels:int=1,
+    channels:int=1, # of a picture
     size:int=28,    # height and width
     c:int=10,       # classes
-    bs:int=8,
+    bs:int=8,       # the size of a training batch; validation has twice as much
 ) -> DataBunch:
     "Pictures of noise (N, channels, size, size) with classes drawn at random"
     generator = torch.Generator().manual_seed(0)

@@ -347,7 +347,8 @@ from hypothesis import given,strategies as st
                           '#| test wrong\nassert 0')
             export_all(nbs)
             (tests/'conftest.py').write_text(conftest.read_text())
-            command = [sys.executable, '-m', 'pytest', '-q', '-m', 'not slow']
+            options = '-q', '--color=no', '-m', 'not slow'
+            command = [sys.executable, '-m', 'pytest', *options]
             done = subprocess.run(command, cwd=project, capture_output=True, text=True)
         said = done.stdout
         assert '2 failed, 3 passed, 2 deselected' in said, said
