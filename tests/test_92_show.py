@@ -2,7 +2,6 @@
 # Do not edit: change the notebook.
 
 
-
 # Lesson 92_show, cell test-axis: Show: what draws
 def test_an_axis_is_labelled():
     import matplotlib.pyplot as plt

@@ -2,7 +2,6 @@
 # Do not edit: change the notebook.
 
 
-
 # Lesson 93_fast, cell test-column: A column of statistics
 def test_a_column_is_exact():
     import torch
