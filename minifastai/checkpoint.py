@@ -10,11 +10,14 @@ __all__ = ['CheckpointError', 'read_checkpoint', 'CheckpointCallback', 'Terminat
 import copy,os,pickle,random,re,warnings,zipfile
 from collections import OrderedDict
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 import numpy as np,torch
 from torch import Tensor
 from .data import DataBunch
 from .runner import Callback,CancelBatchException,CancelTrainException
+from .engine.guard import tell,whole_number
+from .engine.state import batch_size,tensors
 from .engine.twin import reachable
 from .schedule import LRFinder
 
@@ -190,10 +193,6 @@ def _put_random_back(states, run):
         if name in states: _set_random_state(source, states[name])
 
 # %% ../nbs/08a_long_runs.ipynb #25f51f7c
-def _count(name, value):
-    if isinstance(value, int) and value>=1: return value
-    raise ValueError(f'{name} must be a whole number of batches, at least 1, but is {value!r}')
-
 def _newest(path):
     "The content of the newest whole checkpoint, and its file; None, None if there is none at all. A warning where it is not the newest file, CheckpointError where none is whole"
     prev,problems = _beside(path, '.prev'),[]
@@ -248,7 +247,8 @@ class CheckpointCallback(Callback):
         resume:bool=False, # go on from that file, if there is one? False: begin anew and overwrite it
         every:int=None,    # save also after so many training batches, counted from the start of the training; None: only after each epoch
     ):
-        self.path,self.resume,self.every = Path(path),resume,None if every is None else _count('every', every)
+        self.path,self.resume,self.every = Path(path),resume,None
+        if every is not None: self.every = whole_number('every', every, of=' of batches')
 
     def begin_fit(self):
         self._loaded,self._keep,self._active = None,True,not any(isinstance(cb, LRFinder) for cb in self.run.cbs)
@@ -350,44 +350,102 @@ class GradientClip(Callback):
 
 # %% ../nbs/08a_long_runs.ipynb #09c4e260
 class GradientAccumulation(Callback):
-    "One step for every `n` batches, as if they were one (for a loss that is a mean over items, and a model without batch norm); the last step of an epoch may have fewer"
+    """One step for every `n` batches, as if they were one
+
+    That holds for a loss that is a mean over items, and a model without batch norm. A batch
+    counts as soon as it has a gradient. What is gathered at the end of a training pass makes
+    its step too, also where callbacks cancelled the last batch or the rest of the pass; where
+    they cancel the training, it is dropped."""
     _order = 60                     # after everybody who reads the loss
     def __init__(self,
         n:int, # batches for a step
-    ): self.n = _count('n', n)
+    ): self.n = whole_number('n', n, of=' of batches')
+
     def _reset(self): self.gathered,self.size,self.total = 0,None,0.
-    def begin_fit(self): self._reset()
+    def begin_epoch(self): self._reset()
+
     def after_loss(self):
-        if not self.run.in_train: return
-        n = float(getattr(self.run, 'n_items', None) or len(self.run.yb))   # where several processes share the batch, the items of all
-        self.size = self.size or n
-        self.share = n/self.size                      # 1 unless batches differ in size
-        self.run.loss.register_hook(lambda grad: grad*self.share)
+        run = self.run
+        if not run.in_train: return
+        items = float(run.n_items or batch_size(run.xb, run.yb))
+        self.size = self.size or items
+        share = items/self.size                   # 1 unless batches differ in size
+
+        def weigh(grad):
+            self.gathered,self.total = self.gathered+1,self.total+share
+            return grad*share
+        run.loss.register_hook(weigh)
+
     def after_backward(self):
-        self.gathered,self.total = self.gathered+1,self.total+self.share
-        if self.gathered<self.n and self.run.batch+1<self.run.iters: raise CancelBatchException()
-        for p in (p for group in self.run.opt.param_groups for p in group['params'] if p.grad is not None): p.grad /= self.total
+        if self.gathered<self.n and self.run.batch+1<self.run.iters:
+            raise CancelBatchException()
+        self._average()
+
+    def _average(self):
+        for group in self.run.opt.param_groups:
+            for p in group['params']:
+                if p.grad is not None: p.grad /= self.total
         self._reset()
-    def state_dict(self) -> dict: return dict(gathered=self.gathered, size=self.size, total=self.total)
-    def load_state_dict(self, state:dict) -> None: self.gathered,self.size,self.total = state['gathered'],state['size'],state['total']
+
+    def after_cancel_batch(self):
+        if self.run.in_train and self.run.batch+1>=self.run.iters: self.finish()
+    def after_cancel_epoch(self):
+        if self.run.in_train: self.finish()
+
+    def finish(self) -> None:
+        "The step of a group that the end of its pass cut short"
+        if not self.gathered: return
+        run = self.run
+        self._average()
+        try:
+            for cb,handler in run.handlers['after_backward']:
+                if cb._order>self._order: tell(cb, handler, 'after_backward')
+            run.opt.step()
+            run('after_step')
+        except CancelBatchException: pass         # the scaler's: a gradient is not finite
+        finally: run.opt.zero_grad()
+
+    def after_epoch(self):
+        if not self.gathered: return
+        warnings.warn(
+            f'the training loader gave fewer batches than its length says, so the last '
+            f'{self.gathered} made no step. Mend its __len__', stacklevel=2)
+
+    def state_dict(self) -> dict:
+        return {name: getattr(self, name) for name in ('gathered', 'size', 'total')}
+    def load_state_dict(self, state:dict) -> None: vars(self).update(state)
 
 # %% ../nbs/08a_long_runs.ipynb #bc3b6ec0
 class MixedPrecision(Callback):
-    "Forward pass and loss in 16 bits where that is safe; weights, gradients and optimizer stay in 32. With float16 small gradients are kept by a `GradScaler`"
-    _order = 70                     # after transforms of the batch and whoever reads the loss, before clipping
+    """Forward pass and loss in 16 bits where that is safe
+
+    Weights, gradients and optimizer stay in 32. With float16 small gradients are kept by a
+    `GradScaler`."""
+    _order = 70                     # after whoever reads the loss, before clipping
     def __init__(self,
         dtype:torch.dtype=torch.bfloat16, # or torch.float16
     ): self.dtype,self.scaler,self._autocast = dtype,None,ExitStack()
-    def begin_fit(self): self.scaler = torch.amp.GradScaler(next(self.model.parameters()).device.type) if self.dtype==torch.float16 else None
-    def begin_batch(self): self._autocast.enter_context(torch.autocast(self.run.xb.device.type, self.dtype))
+
+    def _device(self):
+        return next(chain(tensors(self.run.xb), self.run.model.parameters())).device.type
+    def begin_fit(self):
+        self.scaler = None
+        if self.dtype==torch.float16: self.scaler = torch.amp.GradScaler(self._device())
+    def begin_batch(self):
+        self._autocast.enter_context(torch.autocast(self._device(), self.dtype))
     def after_loss(self):
         self._autocast.close()
         if self.scaler and self.run.in_train: self.run.loss.register_hook(self.scaler.scale)
     def after_backward(self):
         if not self.scaler: return
         self.scaler.unscale_(self.run.opt)
-        scale,_ = self.scaler.get_scale(),self.scaler.update()
-        if self.scaler.get_scale()<scale: self.run.opt.zero_grad(); raise CancelBatchException()   # a gradient was not finite
-    def after_batch(self): self._autocast.close()      # comes always, so autocast ends in any case
+        scale = self.scaler.get_scale()
+        self.scaler.update()
+        if self.scaler.get_scale()>=scale: return
+        self.run.opt.zero_grad()
+        raise CancelBatchException()                # a gradient was not finite
+    def after_batch(self): self._autocast.close()   # comes always: autocast ends in any case
+
     def state_dict(self) -> dict: return self.scaler.state_dict() if self.scaler else {}
-    def load_state_dict(self, state:dict) -> None: self.scaler.load_state_dict(state) if self.scaler and state else None
+    def load_state_dict(self, state:dict) -> None:
+        if self.scaler and state: self.scaler.load_state_dict(state)

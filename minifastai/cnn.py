@@ -9,9 +9,12 @@ __all__ = ['Lambda', 'flatten', 'CudaCallback', 'view_tfm', 'BatchTransformXCall
 # %% ../nbs/06a_cuda_cnn.ipynb #86e15751
 import copy,math,pickle
 from collections.abc import Callable,Sequence
+from functools import partial
 import torch,torch.nn.functional as F
 from torch import Tensor,nn
 from .data import DataBunch
+from .engine import state
+from .engine.guard import whole_number
 from .runner import Callback,Learner,Runner
 from .callbacks import AvgStatsCallback,ProgressCallback,Recorder,accuracy
 
@@ -69,27 +72,28 @@ class CudaCallback(Callback):
     Batches in pinned memory (`pin_memory=True` in `get_dls`) are copied while the CPU goes on."""
     _order = 0
     def __init__(self,
-        device:torch.device|str|None=None, # a torch.device or its name, such as 'cuda:1'; None: the current accelerator (CUDA, MPS, XPU), or the CPU
+        device:torch.device|str|None=None, # such as 'cuda:1'; None: the best there is
     ): self.device = torch.device(device) if device is not None else _best_device()
 
     def begin_fit(self): _move_model(self.model, self.opt, self.device)
     def begin_validate(self): _move_model(self.model, self.opt, self.device)
     def begin_batch(self):
-        run,device = self.run,self.device
-        non_blocking = device.type!='cpu'
-        run.xb,run.yb = run.xb.to(device, non_blocking=non_blocking),run.yb.to(device, non_blocking=non_blocking)
+        run = self.run
+        run.xb,run.yb = state.to_device((run.xb, run.yb), self.device)
 
 # %% ../nbs/06a_cuda_cnn.ipynb #042c44a0
+def _view(x, size):
+    wanted,found = math.prod(size),x.shape[1:].numel()
+    if found==wanted: return x.view(-1, *size)
+    raise ValueError(
+        f'items of shape {tuple(x.shape[1:])} have {found:,} numbers, and cannot be viewed '
+        f'as {size}, which has {wanted:,}: give view_tfm the size of your pictures')
+
 def view_tfm(
     *size:int, # of one item, such as 1, 28, 28
 ) -> Callable[[Tensor],Tensor]:
-    "A function that views a batch as (N, *size); ValueError where an item has another number of elements"
-    def _view(x):
-        if x.shape[1:].numel()!=math.prod(size):
-            raise ValueError(f'items of shape {tuple(x.shape[1:])} have {x.shape[1:].numel():,} numbers, and cannot be viewed as {size}, '
-                             f'which has {math.prod(size):,}: give view_tfm the size of your pictures')
-        return x.view(-1, *size)
-    return _view
+    "A function that views a batch as (N, *size); ValueError where items have another size"
+    return partial(_view, size=size)
 
 class BatchTransformXCallback(Callback):
     "Changes the inputs of every batch, in training and in validation"
@@ -149,9 +153,13 @@ def _channels_in(data):
 
 def _check_nfs(nfs):
     "A list of whole numbers of at least 1, and at least one of them"
-    good = isinstance(nfs, Sequence) and not isinstance(nfs, str) and len(nfs) and all(isinstance(nf, int) and nf>0 for nf in nfs)
-    if not good: raise ValueError(f'nfs must name the number of filters of at least one convolution, such as [8, 16, 32], but is {nfs!r}')
-    return list(nfs)
+    try:
+        if isinstance(nfs, str) or not len(nfs): raise TypeError
+        return [whole_number('nf', nf) for nf in nfs]
+    except (TypeError, ValueError):
+        raise ValueError(
+            'nfs must name the number of filters of at least one convolution, such as '
+            f'[8, 16, 32], but is {nfs!r}') from None
 
 def get_cnn_layers(
     data:DataBunch,    # its c is the number of outputs

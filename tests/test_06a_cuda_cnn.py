@@ -146,17 +146,35 @@ def test_predictions_alone_move_too():
 
 
 # Lesson 06a_cuda_cnn, cell test-copies-go-on-meanwhile-only-towards-an-a: The device
-class NotedBatch:
-    def __init__(self): self.asked = []
-    def to(self, device, non_blocking=False): self.asked.append((device.type, non_blocking)); return self
-    def cuda(self): self.asked.append('cuda'); return self
+class NotedBatch(torch.Tensor):
+    def to(self, device, non_blocking=False):
+        self.asked = device.type,non_blocking
+        return self
 
 def test_copies_go_on_meanwhile_only_towards_an_accelerator():
     for kind in ('cuda', 'mps', 'xpu', 'cpu'):
         noted = Runner(CudaCallback(kind))
-        noted.xb,noted.yb = NotedBatch(),NotedBatch()
+        xb,yb = (torch.zeros(2).as_subclass(NotedBatch) for _ in range(2))
+        noted.xb,noted.yb = {'x': [xb]},yb
         noted.cuda.begin_batch()
-        assert noted.xb.asked==noted.yb.asked==[(kind, kind!='cpu')]
+        assert xb.asked==yb.asked==(kind, kind!='cpu')
+
+
+# Lesson 06a_cuda_cnn, cell test-nested-batches-move: The device
+class FromDict(nn.Linear):
+    def forward(self, xb): return super().forward(xb['x'][0])
+
+def test_nested_batches_move():
+    net,x = FromDict(3, 2),torch.randn(8, 3)
+    batches = [({'x': (x, 'a name')}, [torch.zeros(8, dtype=torch.int64)])]
+    nested = Learner(net, torch.optim.SGD(net.parameters(), lr=0.1),
+                     lambda pred,yb: F.cross_entropy(pred, yb[0]), DataBunch(batches, batches))
+    run_ = Runner(CudaCallback('meta'))
+    run_.fit(1, nested)
+    assert run_.xb['x'][0].is_meta and run_.xb['x'][1]=='a name' and run_.yb[0].is_meta
+    assert not batches[0][0]['x'][0].is_meta
+    net.to_empty(device='cpu')
+    assert Runner(CudaCallback('cpu')).predict(nested, {'x': [x]}).shape==(8, 2)   # no targets
 
 
 # Lesson 06a_cuda_cnn, cell test-views-and-what-cannot-be-viewed: A network for any ...
@@ -164,6 +182,8 @@ def test_views_and_what_cannot_be_viewed():
     assert view_tfm(1, 2, 3)(torch.arange(12.).view(2, 6)).tolist()==torch.arange(12.).view(2, 1, 2, 3).tolist()
     message = raised(ValueError, view_tfm(1, 28, 28), torch.zeros(4, 2*784))     # a plain view would make 8 pictures of 4
     assert '(1568,)' in message and '(1, 28, 28)' in message
+    run_ = pickle.loads(pickle.dumps(Runner(BatchTransformXCallback(view_tfm(1, 2, 3)))))
+    assert run_.batch_transform_x.tfm(torch.zeros(2, 6)).shape==(2, 1, 2, 3)
 
 
 # Lesson 06a_cuda_cnn, cell test-bias-only-where-redundant: A network for any pictures

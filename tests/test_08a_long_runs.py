@@ -15,7 +15,8 @@ from torch import nn
 from minifastai.cnn import conv_layer,flatten,Lambda
 from minifastai.data import DataBunch,Dataset,get_databunch,get_dls
 from minifastai.norms import RunningBatchNorm
-from minifastai.runner import Callback,CancelBatchException,CancelTrainException,Learner,Runner
+from minifastai.runner import (
+    Callback,CancelBatchException,CancelEpochException,CancelTrainException,Learner,Runner)
 from minifastai.callbacks import AvgStatsCallback,EarlyStoppingCallback,Recorder,accuracy
 from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal,lr_find,sched_cos
 def shifted(xb):
@@ -659,7 +660,97 @@ def test_accumulated_batches_are_one_large_batch():
     plain,recorded = Runner(Recorder),Runner([GradientAccumulation(5), Recorder])
     plain.fit(1, without_norm([20]*5, partial(torch.optim.SGD, lr=0.))); recorded.fit(1, without_norm([20]*5, partial(torch.optim.SGD, lr=0.)))
     assert plain.recorder.losses==recorded.recorder.losses                            # the loss stays what it is
-    for wrong in (0, 2.5): pytest.raises(ValueError, GradientAccumulation, wrong)
+    for wrong in (0, 2.5, True):
+        with pytest.raises(ValueError, match='n must be a whole number of batches'):
+            GradientAccumulation(wrong)
+    assert GradientAccumulation(np.int64(3)).n==3
+
+
+# Lesson 08a_long_runs, cell test-groups-end-with-their-pass: Large batches on a ...
+class Steps(Callback):
+    "Notes epoch and gradient of each step, and what is left in the end"
+    _order = 500
+    def __init__(self): self.seen = []
+    def after_step(self):
+        self.seen.append((self.run.epoch, self.run.model.weight.grad.item()))
+    def after_fit(self): self.left = self.run.model.weight.grad
+class CancelAt(Callback):
+    def __init__(self, order, event, batch, kind):
+        self._order,self.at,self.kind = order,(event, batch),kind
+    def __call__(self, event):
+        if self.run.in_train and (event, self.run.batch)==self.at: raise self.kind()
+
+def test_a_group_ends_with_its_pass():
+    def steps(*cbs, n=3):
+        "The gradient of batch i is i: the mean of (w*x-0)**2 at w=1 for x*x=i/2"
+        model = nn.Linear(1, 1, bias=False)
+        model.weight.data.fill_(1.)
+        batches = [(torch.full((2, 1), (i/2)**0.5), torch.zeros(2, 1)) for i in range(1, 5)]
+        learn = Learner(model, torch.optim.SGD(model.parameters(), lr=0.), F.mse_loss,
+                        DataBunch(batches, batches))
+        run = Runner([Steps, *cbs, GradientAccumulation(n)])
+        run.fit(2, learn)
+        assert run.steps.left is None
+        return [(epoch, round(grad, 4)) for epoch,grad in run.steps.seen]
+    assert steps()==[(0, 2.), (0, 4.), (1, 2.), (1, 4.)]
+    for order in 20,90:                       # before and after the callback that accumulates
+        for event in 'begin_batch','after_pred','after_loss':
+            last = CancelAt(order, event, 3, CancelBatchException)
+            assert steps(last)==[(0, 2.), (1, 2.)]
+            assert steps(last, n=2)==[(0, 1.5), (0, 3.), (1, 1.5), (1, 3.)]
+            rest = CancelAt(order, event, 1, CancelEpochException)
+            assert steps(rest)==[(0, 1.), (1, 1.)]
+            second = CancelAt(order, event, 1, CancelBatchException)
+            assert steps(second)==[(0, round(8/3, 4)), (1, round(8/3, 4))]
+    late = CancelAt(20, 'after_backward', 3, CancelBatchException)      # its gradient is there
+    assert steps(late, n=5)==[(0, 2.5), (1, 2.5)]
+    assert steps(CancelAt(20, 'after_loss', 3, CancelTrainException))==[(0, 2.)]
+
+
+# Lesson 08a_long_runs, cell test-what-comes-after-a-short-group: Large batches on a ...
+class LeaveOutLast(Callback):
+    _order = 20
+    def after_loss(self):
+        if self.run.in_train and self.run.batch==4: raise CancelBatchException()
+class Short(InOrder):
+    def __iter__(self): return iter([*super().__iter__()][:-1])
+
+def test_a_short_group_is_clipped_and_scaled_as_any():
+    def trained(sizes, *cbs):
+        learn = without_norm(sizes)
+        run = Runner([CountSteps, GradientClip(0.3), *cbs])
+        run.fit(2, learn)
+        return learn,run
+    for precision in [],[MixedPrecision(torch.float16)]:
+        one_group,run = trained([16]*5, LeaveOutLast, GradientAccumulation(9), *precision)
+        assert run.count_steps.steps==2 and 0<run.gradient_clip.norm
+        whole,_ = trained([64], *precision)
+        assert difference(whole, one_group)<(1e-2 if precision else 1e-10)
+    learn = without_norm([16]*5)
+    learn.data = DataBunch(Short(learn.data.train_dl.ds, [16]*5), None)
+    with pytest.warns(UserWarning, match='last 1 made no step. Mend its __len__'):
+        Runner(GradientAccumulation(3)).fit(1, learn)
+
+
+# Lesson 08a_long_runs, cell test-nested-batches-accumulate: Large batches on a ...
+class FromDict(nn.Linear):
+    def forward(self, xb): return super().forward(xb['x'])
+
+def test_nested_batches_are_weighed_and_cast():
+    x,y = torch.randn(10, 4),torch.randn(10, 1)
+    def fitted(bs, *cbs):
+        torch.manual_seed(0)
+        model = FromDict(4, 1)
+        dl = [({'x': x[i:i+bs]}, {'y': y[i:i+bs], 'n': 3}) for i in range(0, 10, bs)]
+        learn = Learner(model, torch.optim.SGD(model.parameters(), lr=0.1),
+                        lambda pred,yb: F.mse_loss(pred, yb['y']), DataBunch(dl, dl))
+        run = Runner(list(cbs))
+        run.fit(1, learn)
+        return model.weight.detach(),run.get_preds(learn)[0]
+    assert torch.allclose(fitted(10)[0], fitted(8, GradientAccumulation(2))[0], atol=1e-6)
+    plain,cast = fitted(5)[0],fitted(5, MixedPrecision())
+    assert not torch.equal(plain, cast[0]) and torch.allclose(plain, cast[0], atol=0.05)
+    assert cast[1].dtype==torch.float32
 
 
 # Lesson 08a_long_runs, cell test-gathered-gradients-survive-a-checkpoint: Large ...
