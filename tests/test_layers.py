@@ -12,13 +12,6 @@ PACKAGE = ROOT/'minifastai'
 BY_HAND = 'all', '__init__', '__main__'
 # modules of the engine room that stand on top of everything
 ON_TOP = 'checks', 'engine.checks', 'testing'
-# (module, private name of another), until their lessons are rewritten: strike them then
-KNOWN = {
-    ('checkpoint', 'schedule._generators'),
-    ('hooks', 'runner._axis'),
-    ('schedule', 'runner._as_list'),
-    ('schedule', 'runner._axis'),
-}
 
 
 def exported() -> dict[str, str]:
@@ -110,7 +103,7 @@ def test_the_engine_room_imports_no_lesson():
 
 def test_no_module_uses_a_private_name_of_another():
     found = {(module, name) for module in EXPORTED for name in imports_of(module)[1]}
-    assert found <= KNOWN, f'make these public, or do without: {sorted(found-KNOWN)}'
+    assert not found, f'make these public, or do without: {sorted(found)}'
 
 
 def test_every_module_comes_from_a_notebook():
