@@ -18,10 +18,15 @@ __all__ = ['SEED', 'forward', 'EXERCISES', 'STUBS', 'LIBRARIES', 'STEPS', 'SEEN_
            'ExactStub', 'EqualBatches', 'CountsBatches', 'FirstSize', 'KeepsTensors', 'Rounds', 'watch_stop',
            'some_losses', 'StopEarly', 'StopStub', 'NeverForgives', 'ComparesWithLast', 'BestIsLast', 'NoEpoch',
            'watch_rms', 'RootMeanSquare', 'MeanOfRoots', 'PlainMeanOfRoots', 'RootOfAverages', 'CountsBatchesOnly',
-           'clear']
+           'clear', 'watch_curve', 'some_ends', 'exp_curve', 'trapezoid', 'straight_end', 'cosine_start', 'until_06',
+           'ends_at', 'watch_schedule', 'a_curve', 'one_group', 'momentum', 'MyScheduler', 'SchedulerStub', 'WritesLr',
+           'WritesFirstGroup', 'Multiplies', 'WritesValidation', 'scheduler_at', 'write', 'slower_first',
+           'MyScheduler2', 'factors', 'slow_down', 'smoother', 'debiased', 'fed_back', 'from_first',
+           'from_first_divided', 'swapped', 'one_too_many', 'plain_mean', 'some_series', 'watch_finder', 'some_runs',
+           'MyFinder', 'FinderStub', 'cancel_by', 'go_on']
 
 # %% ../nbs/engine/95_checks.ipynb #imports
-import dis,difflib,inspect,random,sys,sysconfig,traceback
+import dis,difflib,inspect,math,random,sys,sysconfig,traceback
 from collections.abc import Callable,Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass,field
@@ -505,6 +510,7 @@ def small_learner(
     answer:Any,      # where `Learner` comes from
     n_train:int,     # batches to train on
     n_valid:int=2,   # batches to validate on
+    n_groups:int=2,  # of parameters: weights, bias, and others that are not used
 ) -> Any:
     "A linear model with momentum; its bias has a rate of its own"
     g = torch.Generator().manual_seed(SEED)
@@ -512,8 +518,10 @@ def small_learner(
                for _ in range(n_train+n_valid)]
     data = DataBunch(batches[:n_train], batches[n_train:])
     model = nn.Linear(2, 1)
-    groups:Any = [{'params': [model.weight]}, {'params': [model.bias], 'lr': 0.01}]
-    opt = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+    unused = [nn.Parameter(torch.zeros(1)) for _ in range(n_groups)]
+    groups:Any = [{'params': [p]} for p in (model.weight, model.bias, *unused)]
+    groups[1]['lr'] = 0.01
+    opt = torch.optim.SGD(groups[:n_groups], lr=0.1, momentum=0.9)
     return home(answer, 'Learner')(model, opt, F.mse_loss, data)
 
 def parameters(
@@ -1235,3 +1243,347 @@ add(Exercise('05e.4', 'a callback RootMeanSquare() with a property value',
     'divides by batches': (CountsBatchesOnly,
         'Divide by the number of numbers, not by that of the batches.')},
     watch_rms))
+
+# %% ../nbs/engine/95_checks.ipynb #ex-05f-curves
+def watch_curve(answer, start, end):
+    "A curve at 21 positions"
+    if not callable(curve := call(answer, start, end)):
+        return {'what it makes': f'{short(curve)}', 'curve': []}
+    positions = [i/20 for i in range(21)]
+    return {'what it makes': 'a function', 'curve': [curve(pos) for pos in positions]}
+
+def some_ends(g):
+    ends = [torch.rand(2, generator=g).mul(7).sub(6).mul(math.log(10)).exp().tolist()
+            for _ in range(4)]
+    return {f'from {start:.3g} to {end:.3g}': (start, end)
+            for start,end in [(1., 3.), *ends]}
+
+def exp_curve(f):
+    "A maker of curves out of f(start, end, pos)"
+    return lambda start, end: lambda pos: f(start, end, pos)
+
+add(Exercise('05f.1', 'my_exp(start, end): a function of a position from 0 to 1',
+    exp_curve(lambda s, e, pos: s*(e/s)**pos),
+    '05f_lr_finder, "A curve is a function of where we are"', some_ends, {
+    'a straight line': (exp_curve(lambda s, e, pos: s+pos*(e-s)),
+        'It adds the same amount each time; it should multiply by the same factor.'),
+    'half a cosine': (exp_curve(lambda s, e, pos: s+(1-math.cos(math.pi*pos))*(e-s)/2),
+        'That is the cosine. Multiply by the same factor each time.'),
+    'the start is missing': (exp_curve(lambda s, e, pos: (e/s)**pos),
+        'At 0 it gives 1; it should give start there.'),
+    'exp of the difference': (
+        exp_curve(lambda s, e, pos: s*math.exp(min(pos*(e-s), 700))),
+        'At 1 it should give end. Which number, multiplied with start, is that?'),
+    'upside down': (exp_curve(lambda s, e, pos: s*(s/e)**pos),
+        'It goes the other way, away from end.'),
+    'plus in place of times': (exp_curve(lambda s, e, pos: s+(e-s)*pos**2),
+        'A sum is not a product: each step must multiply.'),
+    'a number': (lambda start, end: float(start),
+        'my_exp(start, end) must give a function, which takes the position later: '
+        'define one inside, and return it.')},
+    watch_curve, tol=1e-6))
+
+def trapezoid(pos):
+    if pos<0.1: return 4*pos
+    if pos<0.5: return 0.4
+    return 0.004+(0.4-0.004)*(1+math.cos(math.pi*(pos-0.5)/0.5))/2
+
+def straight_end(pos):
+    return trapezoid(pos) if pos<0.5 else 0.4+(0.004-0.4)*(pos-0.5)/0.5
+
+def cosine_start(pos):
+    return 0.2*(1-math.cos(math.pi*pos/0.1)) if pos<0.1 else trapezoid(pos)
+
+def until_06(pos):
+    if pos<0.5: return trapezoid(pos)
+    return 0.4 if pos<0.6 else 0.004+0.396*(1+math.cos(math.pi*(pos-0.6)/0.4))/2
+
+def ends_at(end):
+    "The right one, with another end"
+    def curve(pos):
+        if pos<0.5: return trapezoid(pos)
+        return end+(0.4-end)*(1+math.cos(math.pi*(pos-0.5)/0.5))/2
+    return curve
+
+add(Exercise('05f.5', 'trapezoid: a function of the position', trapezoid,
+    '05f_lr_finder, "One curve after another"',
+    lambda g: {'positions in its first tenth': (i/1000 for i in range(0, 100, 7)),
+               'positions from 0.1 to 0.5': (i/1000 for i in range(101, 500, 19)),
+               'positions after 0.5': (i/1000 for i in range(503, 1001, 7))}, {
+    'a straight line at the end': (straight_end,
+        'The last part should be half a cosine, which is flat at both ends.'),
+    'a cosine at the start': (cosine_start,
+        'The first part should be a straight line.'),
+    'high until 0.6': (until_06,
+        'combine_scheds wants the shares of the parts: until half of the time has '
+        'passed is a position, and not a share.'),
+    'ends at 0': (ends_at(0.), 'It should end at 0.004.'),
+    'ends at 0.04': (ends_at(0.04), 'It should end at 0.004.')},
+    lambda answer, *positions: {'curve': [call(answer, pos) for pos in positions]},
+    tol=1e-6))
+
+# %% ../nbs/engine/95_checks.ipynb #ex-05f-scheduler
+def watch_schedule(answer, make, names=('lr',), n_groups=2, epochs=3):
+    "What each parameter group has in each batch of a training"
+    learn,seen = small_learner(answer, 7, n_groups=n_groups),{True: [], False: []}
+    def after_pred(self):
+        seen[self.in_train].append([group[name] for group in self.opt.param_groups
+                                    for name in names])
+    run = home(answer, 'Runner')([make(answer), spy(answer, 60, after_pred=after_pred)])
+    run.fit(epochs, learn)
+    return {'values in training': torch.tensor(seen[True]),
+            'values in validation': torch.tensor(seen[False])}
+
+def a_curve(pos): return 1/(1+pos)
+def one_group(answer): return answer('lr', a_curve)
+def momentum(answer): return answer('momentum', a_curve)
+
+class MyScheduler(callbacks.Callback):
+    _order = 60-1
+    def __init__(self, pname, curve): self.pname,self.curve = pname,curve
+    def begin_batch(self):
+        if self.in_train: self.write(self.curve(self.position()))
+    def position(self): return self.n_epochs/self.epochs
+    def write(self, value):
+        for group in self.opt.param_groups: group[self.pname] = value
+
+class SchedulerStub(callbacks.Callback):
+    _order = 60-1
+    def __init__(self, pname, curve): self.pname,self.curve = pname,curve
+
+class WritesLr(MyScheduler):
+    def write(self, value):
+        for group in self.opt.param_groups: group['lr'] = value
+
+class WritesFirstGroup(MyScheduler):
+    def write(self, value): self.opt.param_groups[0][self.pname] = value
+
+class Multiplies(MyScheduler):
+    def write(self, value):
+        for group in self.opt.param_groups: group[self.pname] *= value
+
+class WritesValidation(MyScheduler):
+    def begin_batch(self): self.write(self.curve(self.late()))
+    def late(self):
+        return self.position()+(not self.in_train)*self.batch/self.iters
+
+def scheduler_at(position):
+    "One that thinks that it is somewhere else"
+    return made(MyScheduler, position=position)
+
+def write(self): MyScheduler.begin_batch(self)
+
+add(Exercise('05f.2', 'begin_batch of a callback MyScheduler(pname, curve)',
+    MyScheduler, '05f_lr_finder, "The callback"',
+    lambda g: {'the rate': (one_group,),
+               'momentum': (momentum, ('lr', 'momentum')),
+               'one epoch': (one_group, ('lr',), 2, 1)}, {
+    'over after one epoch': (scheduler_at(lambda self: self.n_epochs),
+        'n_epochs counts epochs; the position is a part of all epochs together.'),
+    'stairs': (scheduler_at(lambda self: self.epoch/self.epochs),
+        'The value changes once an epoch: n_epochs counts parts of epochs too.'),
+    'begins again in each epoch': (scheduler_at(lambda self: self.batch/self.iters),
+        'batch counts from 0 in each epoch: the curve belongs to the whole training.'),
+    'one batch early': (
+        scheduler_at(lambda self: (self.n_iter+1)/(self.iters*self.epochs)),
+        'The first batch must have the start of the curve.'),
+    'arrives with the last batch': (
+        scheduler_at(lambda self: self.n_iter/(self.iters*self.epochs-1)),
+        'That is a choice that some libraries make. Here position 1 is where the '
+        'training ends, after the last batch.'),
+    'the first group only': (WritesFirstGroup,
+        'An optimizer may have several groups: write into each of them.'),
+    'an attribute of the optimizer': (
+        made(MyScheduler, write=lambda self, value: setattr(self.opt, 'lr', value)),
+        'Nothing changes: the optimizer reads the dicts in opt.param_groups.'),
+    'in the validation too': (WritesValidation,
+        'In the validation nothing is scheduled: look at self.in_train.'),
+    'the rate whatever it is called': (WritesLr,
+        'pname says what is scheduled; it is not always the rate.'),
+    'after the batch': (made(MyScheduler, begin_batch=None, after_batch=write),
+        'The first batch is trained with the old value: write before the batch.'),
+    'multiplies': (Multiplies,
+        'Each batch multiplies what the last one left. Write the value of the curve.')},
+    watch_schedule, stub=SchedulerStub))
+
+def slower_first(curve, n_groups):
+    def slow(pos): return curve(pos)/10
+    return MyScheduler2('lr', [slow]+[curve]*(n_groups-1))
+
+class MyScheduler2(MyScheduler):
+    def write(self, value): pass
+    def begin_batch(self):
+        if not self.in_train: return
+        for group,curve in zip(self.opt.param_groups, self.curve):
+            group['lr'] = curve(self.position())
+
+def factors(make):
+    "A `slower_first` out of the list of curves that make(curve, n_groups) gives"
+    return lambda curve, n: MyScheduler2('lr', make(curve, n))
+
+def slow_down(f):
+    "The first curve by another rule"
+    return factors(lambda curve, n: [lambda pos: f(curve, pos)]+[curve]*(n-1))
+
+add(Exercise('05f.6', 'slower_first(curve, n_groups), which makes a callback',
+    slower_first, '05f_lr_finder, "The callback"',
+    lambda g: {f'{n} groups': (lambda answer, n=n: call(answer, a_curve, n), ('lr',), n)
+               for n in (2, 1, 4)}, {
+    'no group is slower': (factors(lambda curve, n: [curve]*n),
+        'All groups have the same curve; the first should have a tenth of it.'),
+    'all groups are slower': (factors(lambda curve, n: [lambda pos: curve(pos)/10]*n),
+        'Only the first group should be slower. In a loop, all functions made there '
+        'read the same variable, when they are called.'),
+    'the first rate is constant': (slow_down(lambda curve, pos: curve(0)/10),
+        'The first group stays at a tenth of the start: it should follow the curve.'),
+    'the last group is slower': (
+        factors(lambda curve, n: [curve]*(n-1)+[lambda pos: curve(pos)/10]),
+        'The first group should be slower, not the last.'),
+    'a tenth of the position': (slow_down(lambda curve, pos: curve(pos/10)),
+        'A tenth of the value is wanted, not the value at a tenth of the position.')},
+    watch_schedule))
+
+# %% ../nbs/engine/95_checks.ipynb #ex-05f-smooth
+def smoother(step):
+    "A `smooth` out of step(m, loss, beta, n), which gives (the new m, what is shown)"
+    def smooth(losses, beta):
+        m,shown = 0.,[]
+        for n,loss in enumerate(losses, 1):
+            m,value = step(m, loss, beta, n)
+            shown.append(value)
+        return shown
+    return smooth
+
+def debiased(m, loss, beta, n):
+    m = beta*m+(1-beta)*loss
+    return m,m/(1-beta**n)
+
+def fed_back(m, loss, beta, n): return (debiased(m, loss, beta, n)[1],)*2
+
+def from_first(m, loss, beta, n):
+    m = loss if n==1 else beta*m+(1-beta)*loss
+    return m,m
+
+def from_first_divided(m, loss, beta, n):
+    m,_ = from_first(m, loss, beta, n)
+    return m,m/(1-beta**n)
+
+def swapped(m, loss, beta, n):
+    m = (1-beta)*m+beta*loss
+    return m,m/(1-beta**n)
+
+def one_too_many(m, loss, beta, n):
+    m,_ = debiased(m, loss, beta, n)
+    return m,m/(1-beta**(n+1))
+
+def plain_mean(m, loss, beta, n): return (m+(loss-m)/n,)*2
+
+def some_series(g):
+    return {f'{n} losses, beta {beta}': ((1+torch.rand(n, generator=g)).tolist(), beta)
+            for n,beta in ((10, 0.9), (40, 0.98), (60, 0.5))}
+
+add(Exercise('05f.3', 'smooth(losses, beta): a list, one number for each loss',
+    smoother(debiased), '05f_lr_finder, "When to stop"', some_series, {
+    'not debiased': (smoother(lambda *args: (debiased(*args)[0],)*2),
+        'The average begins at 0 and is too low at first: divide by the weights that '
+        'the losses have so far.'),
+    'one step ahead': (smoother(one_too_many),
+        'The first loss has n=1, so that it is divided by its own weight.'),
+    'weights swapped': (smoother(swapped),
+        'beta is the weight of what came before, 1-beta that of the new loss.'),
+    'starts at the first loss': (smoother(from_first),
+        'It is smooth, but the first loss weighs too much for long. Start at 0 and '
+        'divide.'),
+    'starts at the first loss, and divides': (smoother(from_first_divided),
+        'Who starts at the first loss has nothing to divide by. Start at 0.'),
+    'the divided value goes on': (smoother(fed_back),
+        'Keep the average as it is and divide only what you give back.'),
+    'the mean so far': (smoother(plain_mean),
+        'All losses have the same weight here; older ones should fade.'),
+    'one number': (lambda losses, beta: smoother(debiased)(losses, beta)[-1],
+        'A list is wanted, with a number for each loss.')},
+    tol=1e-9))
+
+# %% ../nbs/engine/95_checks.ipynb #ex-05f-finder
+def watch_finder(answer, losses, max_iter, epochs=1):
+    "What a finder keeps of a training whose losses are given"
+    played = iter(losses)
+    def loss_func(pred, yb):
+        return 0*pred.sum()+(next(played) if pred.requires_grad else 7.)
+    learn = small_learner(answer, len(losses)//epochs)
+    learn.loss_func = loss_func
+    cb,begun,steps = answer(max_iter, 1e-3, 1.),[],[]
+    def begin_batch(self): begun.append(self.in_train)
+    def after_step(self): steps.append(self.n_iter)
+    watcher = spy(answer, 60, begin_batch=begin_batch, after_step=after_step)
+    run = home(answer, 'Runner')([cb, watcher])
+    run.fit(epochs, learn)
+    kept = [loss for loss in map(plain, cb.losses) if math.isfinite(loss)]
+    return {'losses kept': kept, 'rates kept': [plain(lr) for lr in cb.lrs][:len(kept)],
+            'kept as': kind_of(cb.losses), 'batches begun': sum(begun),
+            'steps made': len(steps)}
+
+def some_runs(g):
+    explodes = [3., 2., 1., 3.9, 1., 4.1, 5., 1.]
+    return {'losses that explode': (explodes, 100),
+            'losses below four times the first': ([3., 1., 1., 5., 1., 1.], 100),
+            'losses that rise slowly': ([1., 2., 3., 3.5, 3.9, 4.2, 5., 6.], 100),
+            'a nan': ([3., 2., 1., 2., 1.5, math.nan, 1., 1.], 100),
+            'infinity': ([3., 2., 1., math.inf, 1., 1.], 100),
+            'max_iter is 4': ([3., 2., 3., 2., 3., 2., 3., 2.], 4),
+            'two epochs, of which the first explodes':
+                ([3., 2., 9., 1., 2., 2., 2., 2.], 100, 2),
+            'two epochs': ([3., 2., 3., 2., 3., 2., 3., 2.], 100, 2)}
+
+class MyFinder(callbacks.Callback):
+    stop = runner.CancelTrainException
+    def __init__(self, max_iter, min_lr, max_lr):
+        self.max_iter,self.min_lr,self.max_lr = max_iter,min_lr,max_lr
+        self.lrs,self.losses = [],[]
+    def begin_batch(self):
+        if not self.in_train: return
+        self.lr = self.min_lr*(self.max_lr/self.min_lr)**(self.n_iter/self.max_iter)
+        for group in self.opt.param_groups: group['lr'] = self.lr
+    def after_loss(self):
+        if not self.wanted(): return
+        self.lrs.append(self.lr)
+        self.losses.append(self.kept())
+        if self.is_strange() or self.is_high() or self.is_last(): self.end()
+    def wanted(self): return self.in_train
+    def kept(self): return self.loss.item()
+    def is_strange(self): return not math.isfinite(self.loss.item())
+    def is_high(self): return self.losses[-1]>4*min(self.losses)
+    def is_last(self): return len(self.losses)>=self.max_iter
+    def end(self): raise self.stop()
+
+class FinderStub(callbacks.Callback):
+    __init__,begin_batch = MyFinder.__init__,MyFinder.begin_batch
+
+def cancel_by(stop): return made(MyFinder, stop=stop)
+def go_on(self): self.done = True
+
+add(Exercise('05f.4', 'after_loss of a callback MyFinder(max_iter, min_lr, max_lr)',
+    MyFinder, '05f_lr_finder, "The finder as a callback"', some_runs, {
+    'keeps the validation too': (made(MyFinder, wanted=lambda self: True),
+        'The losses of the validation are kept as well: look at self.in_train.'),
+    'nan is not noticed': (made(MyFinder, is_strange=lambda self: False),
+        'Every comparison with nan is false: ask whether the loss is finite.'),
+    'keeps tensors': (made(MyFinder, kept=lambda self: self.loss),
+        'Each keeps the graph of its batch alive. Keep a number: self.loss.item().'),
+    'ends the pass': (cancel_by(runner.CancelEpochException),
+        'CancelEpochException ends the pass, and the next epoch goes on.'),
+    'ends the batch': (cancel_by(runner.CancelBatchException),
+        'CancelBatchException ends the batch, and the next one goes on.'),
+    'compares with the first': (
+        made(MyFinder, is_high=lambda self: self.losses[-1]>4*self.losses[0]),
+        'Compare with the lowest loss so far, not with the first.'),
+    'compares with the last': (
+        made(MyFinder, is_high=lambda self: self.losses[-1]>4*self.losses[-2:][0]),
+        'A loss that rises slowly is never four times the one before. Compare with '
+        'the lowest.'),
+    'one batch too late': (
+        made(MyFinder, is_last=lambda self: len(self.losses)>self.max_iter),
+        'max_iter batches are wanted; it ends one batch later.'),
+    'does not end': (made(MyFinder, end=go_on),
+        'The training goes on: raise CancelTrainException.')},
+    watch_finder, stub=FinderStub))

@@ -61,6 +61,7 @@ def test_readers_are_sent_to_headings_that_exist():
     import json
     import re
     from pathlib import Path
+    COMING = '05d_runner','05e_callbacks','05f_lr_finder'
     folder = Path(checks.__file__).parent.parent/'nbs'
     for id,exercise in EXERCISES.items():
         lesson,heading = re.fullmatch(r'(\w+), "(.+)"', exercise.read_on).groups()
@@ -68,7 +69,7 @@ def test_readers_are_sent_to_headings_that_exist():
         text = '\n'.join(''.join(cell['source']) for cell in notebook['cells']
                          if cell['cell_type']=='markdown')
         headings = re.findall(r'^#+ +(.+?) *$', text, re.M)
-        if len(headings)<5: continue              # a lesson that is still to be written
+        if lesson in COMING: continue              # is being rewritten
         assert heading in headings, f'{id}: {lesson} has no {heading!r}, but {headings}'
 
 
