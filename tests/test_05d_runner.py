@@ -321,6 +321,9 @@ class Mine(CancelTrainException): pass
 class Twice(Callback):
     def after_loss(self): raise CancelEpochException()
     def after_batch(self): raise Mine()       # the graver one goes on
+class Lesser(Callback):
+    def after_loss(self): raise CancelEpochException()
+    def after_batch(self): raise CancelBatchException()     # the other is graver
 class StopsInAfterBatch(Callback):
     _order = -200                             # before the callback that counts
     def after_batch(self): raise CancelTrainException()
@@ -333,6 +336,11 @@ def test_everybody_hears_of_the_end():
     log = Spy()
     Runner([Twice, log]).fit(2, tiny_learner())
     assert log.seen[-3:]==['after_batch', 'after_cancel_train', 'after_fit']
+    log = Spy()
+    Runner([Lesser, log]).fit(1, tiny_learner(n_valid=1))
+    assert log.seen==['begin_fit', 'begin_epoch', *TRAIN[:3], 'after_batch',
+                      'after_cancel_epoch', 'begin_validate', *VALID[:3], 'after_batch',
+                      'after_cancel_epoch', 'after_epoch', 'after_fit']
     run = Runner(StopsInAfterBatch)
     run.fit(1, tiny_learner())
     assert run.n_iter==1
