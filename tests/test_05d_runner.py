@@ -338,8 +338,8 @@ def test_everybody_hears_of_the_end():
     assert log.seen[-3:]==['after_batch', 'after_cancel_train', 'after_fit']
     log = Spy()
     Runner([Lesser, log]).fit(1, tiny_learner(n_valid=1))
-    assert log.seen==['begin_fit', 'begin_epoch', *TRAIN[:3], 'after_batch',
-                      'after_cancel_epoch', 'begin_validate', *VALID[:3], 'after_batch',
+    assert log.seen==['begin_fit', 'begin_epoch', *TRAIN[:2], 'after_batch',
+                      'after_cancel_epoch', 'begin_validate', *VALID[:2], 'after_batch',
                       'after_cancel_epoch', 'after_epoch', 'after_fit']
     run = Runner(StopsInAfterBatch)
     run.fit(1, tiny_learner())
