@@ -8,7 +8,8 @@ def test_an_axis_is_labelled():
     from minifastai.engine.show import axis
     given = plt.subplots()[1]
     assert axis(given, 'a title', 'batch', 'loss') is given
-    assert (given.get_title(), given.get_xlabel(), given.get_ylabel())==('a title', 'batch', 'loss')
+    texts = given.get_title(),given.get_xlabel(),given.get_ylabel()
+    assert texts==('a title', 'batch', 'loss')
     assert axis(None, '', '', '').figure is not given.figure
 
 
@@ -48,3 +49,17 @@ def test_a_line_of_a_table():
     row = dict(epoch=3, train_loss=0.12345, seconds=1.234)
     assert table_line(row)=='    3      0.1235     1.23'
     assert len(table_line(row))==len('  '.join(row))
+
+
+# Lesson 92_show, cell test-show-maps: What layers make of a picture
+def test_maps_of_each_layer_are_drawn():
+    import torch
+    from torch import nn
+    from minifastai.engine.show import show_maps
+    layers = [nn.Conv2d(1, 3, 3, stride=2), nn.Conv2d(3, 9, 3, stride=2)]
+    fig = show_maps(layers, torch.randn(1, 15, 15), n=4)
+    drawn = [len(ax.images) for ax in fig.axes]
+    assert drawn==[1, 0, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1]
+    assert 'layer 2: 3 by 3' in fig.axes[8].get_title(loc='left')
+    shapes = {image.get_array().shape for ax in fig.axes[8:] for image in ax.images}
+    assert shapes=={(3, 3)}
