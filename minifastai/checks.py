@@ -8,9 +8,10 @@ __all__ = ['SEED', 'forward', 'EXERCISES', 'STUBS', 'LIBRARIES', 'STEPS', 'SEEN_
            'copied', 'is_changed', 'gradient_of', 'gradients', 'home', 'Exercise', 'add', 'find_exercise',
            'same_random_state', 'Raised', 'outcomes', 'outcome', 'differences', 'agree', 'told', 'known_mistakes',
            'explains', 'steps', 'parts', 'empty_parts', 'is_unwritten', 'is_readers', 'place', 'Result', 'check',
-           'report', 'misuse', 'random_vectors', 'variance', 'spy', 'small_learner', 'parameters', 'watch_losses',
-           'tell', 'plain', 'kind_of', 'Losses', 'made', 'start', 'record', 'two_epochs', 'batch_of', 'Stage',
-           'watch_batches', 'batches_of_two', 'instead', 'watch_rates', 'some_fits', 'HalveTheRate', 'HalvesAgain',
+           'report', 'misuse', 'count_mistakes', 'most_confused', 'some_mistakes', 'two_numbers', 'first_mistake',
+           'of_all_pairs', 'random_vectors', 'variance', 'spy', 'small_learner', 'parameters', 'watch_losses', 'tell',
+           'plain', 'kind_of', 'Losses', 'made', 'start', 'record', 'two_epochs', 'batch_of', 'Stage', 'watch_batches',
+           'batches_of_two', 'instead', 'watch_rates', 'some_fits', 'HalveTheRate', 'HalvesAgain',
            'HalvesBetweenEpochs', 'HalvesOneGroup', 'CountsValidation', 'Doubles', 'halve_on_self', 'halve_for_ever',
            'watch_skips', 'some_bad', 'SkipBadBatch', 'SkipStub', 'end_uncounted', 'count_only', 'lose_nothing',
            'also_unknown', 'skip', 'watch_short', 'some_lengths', 'OnlyBatches', 'OnlyStub', 'CountsForEver',
@@ -470,6 +471,75 @@ def misuse(
     kind = 'class' if isinstance(exercise.answer, type) else 'function'
     return (f'give the {kind} itself, not what it makes; this is {short(answer)}. '
             f'Wanted is {exercise.write}')
+
+# %% ../nbs/engine/95_checks.ipynb #index-1
+def count_mistakes(
+    preds:Tensor, # (N, C): scores
+    targs:Tensor, # (N,): the right classes
+) -> tuple:
+    "Each kind of mistake as (right, guessed), and how often it comes"
+    guesses = preds.argmax(1)
+    pairs = torch.stack([targs, guesses], 1)[guesses!=targs]
+    return pairs.unique(dim=0, return_counts=True)
+
+def most_confused(
+    preds:Tensor, # as for `count_mistakes`
+    targs:Tensor, # the same
+) -> list[int]:
+    "The most frequent mistake: what it is, and what was predicted"
+    kinds,counts = count_mistakes(preds, targs)
+    return kinds[counts.argmax()].tolist()
+
+def some_mistakes(
+    g:torch.Generator, # where the numbers come from
+) -> dict[str,tuple]:
+    "Digits with random mistakes, one of which comes most often"
+    cases = {}
+    for often in (7, 2), (3, 8):
+        targs = torch.randint(0, 10, (400,), generator=g)
+        guesses = torch.where(torch.rand(400, generator=g)<0.7, targs, 9-targs)
+        guesses[(targs==often[0]).nonzero().flatten()[4:34]] = often[1]
+        label = f'400 digits, many a {often[0]} taken for a {often[1]}'
+        cases[label] = F.one_hot(guesses, 10).float(),targs
+    return cases
+
+def two_numbers(
+    answer:Callable, # most_confused
+    preds:Tensor,    # its arguments
+    targs:Tensor,
+) -> dict[str,Any]:
+    "What it gives, as a list of whole numbers"
+    return {'result': [int(number) for number in call(answer, preds, targs)]}
+
+def first_mistake(
+    preds:Tensor, # as for `count_mistakes`
+    targs:Tensor, # the same
+) -> list[int]:
+    "The mistake that comes first"
+    guesses = preds.argmax(1)
+    i = (guesses!=targs).nonzero()[0].item()
+    return [targs[i].item(), guesses[i].item()]
+
+def of_all_pairs(
+    preds:Tensor, # as for `count_mistakes`
+    targs:Tensor, # the same
+) -> list[int]:
+    "The most frequent pair, right or wrong"
+    return torch.stack([targs, preds.argmax(1)], 1).mode(0).values.tolist()
+
+add(Exercise('index.1', 'most_confused(preds, targs): what it is, what was predicted',
+    most_confused, 'index, "What it got wrong"', some_mistakes, run=two_numbers, zoo={
+    'the smallest pair': (lambda p,t: count_mistakes(p, t)[0][0].tolist(),
+        'unique sorts the pairs. Take the one with the largest count.'),
+    'the first mistake': (first_mistake,
+        'That is the mistake that comes first, and not the one that comes most often.'),
+    'the rarest mistake': (
+        lambda p,t: count_mistakes(p, t)[0][count_mistakes(p, t)[1].argmin()].tolist(),
+        'argmin finds the smallest count.'),
+    'the other way round': (lambda p,t: most_confused(p, t)[::-1],
+        'First what the digit is, then what was predicted.'),
+    'right ones too': (of_all_pairs,
+        'Leave out the pairs in which both are the same: they are no mistakes.')}))
 
 # %% ../nbs/engine/95_checks.ipynb #ex-05a-variance
 def random_vectors(
