@@ -16,6 +16,8 @@ from torch.utils.data import DataLoader,IterableDataset
 from .checkpoint import CheckpointCallback
 from .cnn import BatchTransformXCallback,CudaCallback
 from .data import BatchIndices,DataBunch
+from .engine.guard import as_pair
+from .engine.state import batch_size,cut
 from .engine.fast import Old,normalize_plain
 from .engine.layers import check_several
 from .foundations import noop
@@ -49,13 +51,18 @@ class _CutBatches:
     "The batches of any iterable, cut to the share of this process"
     def __init__(self, dl, rank, world_size): self.dl,self.rank,self.world_size = dl,rank,world_size
     def __iter__(self):
-        for batch in self.dl: yield tuple(_share(part, self.rank, self.world_size) for part in batch)
+        for batch in self.dl:
+            xb,yb = as_pair(batch)
+            n = batch_size(xb, yb)
+            mine = slice(n*self.rank//self.world_size, n*(self.rank+1)//self.world_size)
+            yield cut((xb, yb), mine, n)
 
 class _NoEmptyShares:
     "A loader whose sampler put one item in the place of an empty share; takes it out again"
     def __init__(self, dl, indices): self.dl,self.indices = dl,indices
     def __iter__(self):
-        for i,batch in enumerate(self.dl): yield batch if self.indices.sizes[i] else tuple(part[:0] for part in batch)
+        for i,batch in enumerate(self.dl):
+            yield batch if self.indices.sizes[i] else cut(batch, slice(0), 1)
 
 def _shared_loader(dl, rank, world_size):
     "A loader as `dl`, that gives only the share of this process"
@@ -307,7 +314,7 @@ class DistributedCallback(_Voter):
         run = self.run
         if not run.in_train: return
         if 'after_pred' in self.watched: self.vote()
-        run.loss,run.n_items = _loss_of_all(run.loss, len(run.xb))
+        run.loss,run.n_items = _loss_of_all(run.loss, batch_size(run.xb, run.yb))
     def after_batch(self): self.run.model = self.run.learn.model
 
     def begin_validate(self):

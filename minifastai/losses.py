@@ -37,8 +37,9 @@ def log_softmax(
 # %% ../nbs/05c_entropy.ipynb #89fb275d
 def _check_target(logits, target, dim):
     "`ValueError` unless `target` fits `logits`, whose classes are along `dim`"
-    if not logits.is_floating_point() or logits.ndim==0 or logits.numel()==0:
-        raise ValueError(f'logits: got {logits.dtype} of shape {tuple(logits.shape)}, wanted floating-point activations, (N, C), at least one item and one class')
+    if not logits.is_floating_point() or logits.ndim==0 or logits.shape[dim]==0:
+        raise ValueError(f'logits: got {logits.dtype} of shape {tuple(logits.shape)}, wanted '
+                         'floating-point activations, (N, C), of at least one class')
     shape,n_classes = tuple(logits.shape),logits.shape[dim]
     if target.is_floating_point():
         if target.shape!=logits.shape: raise ValueError(f'target: got shares of shape {tuple(target.shape)}, wanted {shape}, as the logits; class numbers must be integers')
@@ -50,6 +51,7 @@ def _check_target(logits, target, dim):
         wanted = shape[:dim]+shape[dim+1:]
         if target.dtype==torch.bool: raise ValueError('target: got booleans, wanted class numbers (integers) or shares (floating point)')
         if target.shape!=wanted: raise ValueError(f'target: got class numbers of shape {tuple(target.shape)}, wanted {wanted} for logits of shape {shape}')
+        if not target.numel(): return              # no item: the mean is nan, as PyTorch has it
         low,high = target.min().item(),target.max().item()
         if low<0 or high>=n_classes: raise ValueError(f'target: got class numbers from {low} to {high}, wanted 0 to {n_classes-1}, since the logits have {n_classes} classes')
 
@@ -85,7 +87,7 @@ def binary_cross_entropy(
     targets:Tensor, # for each of them 1 (there), 0 (not there) or a probability; same shape
 ) -> Tensor: # one number
     "The mean of -t log sigmoid(x) - (1-t) log(1-sigmoid(x)), as `F.binary_cross_entropy_with_logits`; `ValueError` for targets that do not fit"
-    if not logits.is_floating_point() or logits.numel()==0:
+    if not logits.is_floating_point() or logits.numel()==0 and logits.shape[:1]!=(0,):
         raise ValueError(f'logits: got {logits.dtype} of shape {tuple(logits.shape)}, wanted at least one floating-point activation')
     if targets.shape!=logits.shape:
         raise ValueError(f'targets: got shape {tuple(targets.shape)}, wanted {tuple(logits.shape)}, as the logits: a 0 or 1 for each item and class. Class numbers? Use torch.nn.functional.one_hot(targets, n_classes) first')

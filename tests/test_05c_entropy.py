@@ -217,7 +217,22 @@ def test_cross_entropy_refuses():
                          (torch.zeros(4,3), ('add up to 1',)), (torch.zeros(4), ('integers',)), (torch.full((4,3), math.nan), ('add up',)), (torch.ones(4)>0, ('booleans',))):
         message = raised(ValueError, cross_entropy, logits, target)
         assert all(w in message for w in words), message
-    for bad in (torch.ones(4,3).long(), torch.zeros(0,3), torch.tensor(1.)): assert 'logits' in raised(ValueError, cross_entropy, bad, torch.zeros(len(bad) if bad.ndim else 1).long())
+    for bad in (torch.ones(4,3).long(), torch.zeros(4,0), torch.zeros(0), torch.tensor(1.)):
+        n = len(bad) if bad.ndim else 1
+        assert 'logits' in raised(ValueError, cross_entropy, bad, torch.zeros(n).long())
+
+
+# Lesson 05c_entropy, cell test-cross-entropy-of-nothing: 1. Softmax and cross ...
+def test_cross_entropy_of_no_items():
+    weight = torch.ones(2, 3, requires_grad=True)      # of several processes one may have no item
+    for target in torch.zeros(0).long(),torch.zeros(0, 3):
+        logits = torch.zeros(0, 2)@weight
+        ours,theirs = cross_entropy(logits, target),F.cross_entropy(logits, target)
+        assert ours.isnan() and theirs.isnan()
+        (grad,) = torch.autograd.grad(0*ours, weight)
+        assert torch.equal(grad, torch.zeros(2, 3))
+    assert '(2,)' in raised(ValueError, cross_entropy, torch.zeros(0, 3), torch.zeros(2).long())
+    assert binary_cross_entropy(torch.zeros(0, 3), torch.zeros(0, 3)).isnan()
 
 
 # Lesson 05c_entropy, cell test-softmax-ignores-a-shift: 2. Two pictures, one softmax
@@ -282,7 +297,7 @@ def test_binary_cross_entropy_refuses():
         message = raised(ValueError, binary_cross_entropy, logits, targets)
         assert all(w in message for w in words), message
     assert 'logits' in raised(ValueError, binary_cross_entropy, torch.ones(4,3).long(), torch.ones(4,3))
-    assert 'logits' in raised(ValueError, binary_cross_entropy, torch.zeros(0,3), torch.zeros(0,3))
+    assert 'logits' in raised(ValueError, binary_cross_entropy, torch.zeros(3,0), torch.zeros(3,0))
 
 
 # Lesson 05c_entropy, cell test-table-recomputes: The table, as one can change it

@@ -78,6 +78,24 @@ def test_every_kind_of_loader_is_shared():
                 assert [sum(shares, []) for shares in zip(*parts)]==whole and len({len(part) for part in parts})==1
 
 
+# Lesson 08b_distributed, cell test-nested-batches-are-shared: Shares of the data
+def test_nested_batches_are_shared():
+    def some(n): return {'x': torch.arange(n), 'name': [*'abcdefg'][:n]},[torch.arange(n), None]
+    with group_of_one():
+        for loader in [some(7), some(1)],DataLoader([({'x': i}, [i, 2*i]) for i in range(8)], 7):
+            parts = [list(_shared_loader(loader, rank, 3)) for rank in range(3)]
+            for batch,shares in zip(loader, zip(*parts), strict=True):
+                found = [share[0]['x'].tolist() for share in shares]
+                assert sum(found, [])==batch[0]['x'].tolist()
+                assert found==[share[1][0].tolist() for share in shares]
+                assert max(map(len, found))-min(map(len, found))<=1
+        shares = [next(iter(_shared_loader([some(7)], rank, 3))) for rank in range(3)]
+        assert [share[0]['name'] for share in shares]==[['a', 'b'], ['c', 'd'], [*'efg']]
+        time_first = [(torch.zeros(9, 4), torch.zeros(4))]
+        with pytest.raises(ValueError, match='batch of 4 items cannot be cut'):
+            next(iter(_shared_loader(time_first, 0, 2)))
+
+
 # Lesson 08b_distributed, cell test-synchronised-norms-equal-the-plain-ones: Norms ...
 def test_synchronised_norms_equal_the_plain_ones():
     with group_of_one():

@@ -3,7 +3,7 @@
 from collections import OrderedDict,UserDict,namedtuple
 import pytest,torch
 from minifastai.engine.state import (
-    batch_size,concat,map_tensors,on_cpu,tensors,to_device)
+    batch_size,concat,cut,map_tensors,on_cpu,tensors,to_device)
 Pair = namedtuple('Pair', 'a b')
 
 
@@ -64,7 +64,7 @@ def test_where_a_batch_is():
         assert on_cpu([torch.ones(2, dtype=kept)])[0].dtype==kept
 
 
-# Lesson 90_state, cell test-together: Many together
+# Lesson 90_state, cell test-together: A part of them
 def test_many_batches_together():
     pair = Pair(torch.zeros(3), None)
     nested = {'ids': torch.arange(3), 'more': [torch.ones(3, 2), pair]}
@@ -78,3 +78,18 @@ def test_many_batches_together():
     with pytest.raises(ValueError, match=r'\(2,\), \(3,\)'):
         concat([torch.zeros(4, 2), torch.zeros(4, 3)])
     with pytest.raises(ValueError): concat([[torch.zeros(1)], [torch.zeros(1)]*2])
+
+
+# Lesson 90_state, cell test-cut: A part of them
+def test_a_batch_in_parts():
+    nested = {'x': [torch.arange(5), Pair(torch.zeros(5, 2), None)],
+              'names': [*'abcde'], 'weight': torch.tensor(2.), 'size': 3}
+    some = cut(nested, slice(1, 3), 5)
+    assert some['x'][0].tolist()==[1, 2] and some['x'][1].a.shape==(2, 2)
+    assert some['names']==['b', 'c'] and some['size']==3 and some['weight']==2
+    ends = (0, 2),(2, 2),(2, 5)
+    both = concat([cut(nested['x'], slice(*end), 5) for end in ends])
+    assert torch.equal(both[0], nested['x'][0]) and isinstance(both[1], Pair)
+    for time_first in torch.zeros(7, 5),[torch.zeros(5), torch.zeros(7, 5)],['a', 'b']:
+        with pytest.raises(ValueError, match='of 5 items cannot be cut'):
+            cut(time_first, slice(2), 5)
