@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOWER_IS_BETTER', 'HIGHER_IS_BETTER', 'is_right', 'accuracy', 'AvgStats', 'AvgStatsCallback', 'Recorder',
-           'ProgressCallback', 'weights_and_buffers', 'copied', 'put_back', 'EarlyStoppingCallback']
+           'ProgressCallback', 'weights_and_buffers', 'copy_weights', 'put_back_weights', 'EarlyStoppingCallback']
 
 # %% ../nbs/05e_callbacks.ipynb #imports
 import time
@@ -222,7 +222,7 @@ def weights_and_buffers(
     "Its weights and buffers by name: the tensors themselves"
     return dict(chain(model.named_parameters(), model.named_buffers()))
 
-def copied(
+def copy_weights(
     model:nn.Module, # stays as it is
 ) -> dict[str,Tensor]:
     "Copies of its weights and buffers, by name"
@@ -230,9 +230,9 @@ def copied(
     return {name: tensor.detach().clone() for name,tensor in own.items()}
 
 @torch.no_grad()
-def put_back(
+def put_back_weights(
     model:nn.Module,       # the same as then
-    kept:dict[str,Tensor], # what `copied` gave
+    kept:dict[str,Tensor], # what `copy_weights` gave
 ) -> None:
     "Write the copies into its weights and buffers"
     for name,tensor in weights_and_buffers(model).items(): tensor.copy_(kept[name])
@@ -273,12 +273,12 @@ class EarlyStoppingCallback(Callback):
         value = guard.monitored(self.run.avg_stats.history[-1], self.monitor)
         if self.sign*(value-self.best) > self.min_delta: # never true for nan
             self.best,self.best_epoch,self.waited = value,self.run.epoch,0
-            if self.restore_best: self.best_state = copied(self.run.model)
+            if self.restore_best: self.best_state = copy_weights(self.run.model)
         else: self.waited += 1
         if self.waited>=self.patience: raise CancelTrainException()
     def after_fit(self):
         if self.best_state is not None and self.best_epoch!=self.run.epoch:
-            put_back(self.run.model, self.best_state)
+            put_back_weights(self.run.model, self.best_state)
         self.best_state = None
 
     def __repr__(self):

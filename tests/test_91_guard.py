@@ -288,6 +288,7 @@ def test_what_a_statistic_is():
         assert got.shape in ((4,), ()) and not got.requires_grad
     pairs = torch.tensor([[1., 3.], [5., 7.]])
     assert guard.as_statistic('m', pairs, 2).tolist()==[2, 6]    # means of items
+    assert guard.as_statistic('m', pairs>1, 2).tolist()==[0.5, 1]
     for bad in torch.ones(3),torch.ones(1),torch.ones(2, 4):
         e = refused(ValueError, 'metric m gave', guard.as_statistic, 'm', bad, 4)
         assert f'of shape {tuple(bad.shape)}' in str(e) and 'each item: (4,)' in str(e)

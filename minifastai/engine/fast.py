@@ -34,6 +34,8 @@ class Column:
     def _stack(self):
         if not self.pending: return
         values,self.pending = [torch.as_tensor(v) for v in self.pending],[]
+        if values[0].dtype in (torch.float16, torch.bfloat16):
+            values = [v.float() for v in values]     # their sum may be too large
         self.per_item = values[0].ndim>0
         if len({v.shape for v in values})>1: values = [v.sum() for v in values]
         stacked = torch.stack(values)

@@ -328,7 +328,10 @@ def as_statistic(
     "`value` without its graph, one number or one for each item; else a ValueError"
     if not isinstance(value, torch.Tensor): return value
     value = value.detach()
-    if value.ndim>1 and len(value)==n: value = value.flatten(1).mean(1)
+    if value.ndim>1 and len(value)==n:
+        value = value.flatten(1)
+        if not value.is_floating_point(): value = value.float()
+        value = value.mean(1)
     if value.ndim==0 or value.shape==(n,): return value
     raise ValueError(
         f'the metric {name} gave a tensor of shape {tuple(value.shape)} for a batch of '
