@@ -19,6 +19,9 @@ def test_a_column_is_exact():
     again.load_state_dict(right.state_dict())
     again.append(torch.tensor([True]))
     assert again.mean(torch.cat([counts, torch.ones(1, dtype=torch.float64)]))==71/210
+    half = Column()
+    for n in (512, 512, 100): half.append(torch.full((n,), 300.25, dtype=torch.float16))
+    assert half.mean(torch.tensor([512., 512., 100.], dtype=torch.float64))==300.25
 
 
 # Lesson 93_fast, cell test-closed-form: A normalisation, with its gradient in ...
