@@ -144,11 +144,11 @@ def test_each_metric_has_its_name():
     torch.manual_seed(0)
     x,y = torch.randn(20, 4),torch.randint(0, 4, (20,))
     model = nn.Linear(4, 4)
-    data = DataBunch(*get_dls(Dataset(x, y), Dataset(x, y), 8), 4)
+    bunch = DataBunch(*get_dls(Dataset(x, y), Dataset(x, y), 8), 4)
     opt = torch.optim.SGD(model.parameters(), 0.1)
-    learn = Learner(model, opt, F.cross_entropy, data)
+    tiny = Learner(model, opt, F.cross_entropy, bunch)
     metrics = [partial(top, k=1), partial(top, k=2), partial(top, k=4), loss, accuracy]
-    found = Runner(AvgStatsCallback(metrics, quiet)).validate(learn)
+    found = Runner(AvgStatsCallback(metrics, quiet)).validate(tiny)
     names = ['loss', 'top(k=1)', 'top(k=2)', 'top(k=4)', 'loss#2', 'accuracy']
     assert list(found)==names and found['top(k=1)']==found['accuracy']
     assert found['top(k=1)']<found['top(k=2)']<found['top(k=4)']==1
@@ -205,12 +205,12 @@ def test_the_table():
     x_train,y_train,x_valid,y_valid = get_data()
     x_train,x_valid = normalize_to(x_train, x_valid)
     train_ds,valid_ds = Dataset(x_train, y_train),Dataset(x_valid, y_valid)
-    data = DataBunch(*get_dls(train_ds, valid_ds, 512))
+    bunch = DataBunch(*get_dls(train_ds, valid_ds, 512))
     model = nn.Sequential(nn.Linear(784, 50), nn.ReLU(), nn.Linear(50, 10))
     opt = torch.optim.SGD(model.parameters(), lr=0.5)
     lines = []
     run = Runner(AvgStatsCallback(accuracy, printer=lines.append))
-    run.fit(1, Learner(model, opt, F.cross_entropy, data))
+    run.fit(1, Learner(model, opt, F.cross_entropy, bunch))
     assert lines[0].split()==['epoch', 'train_loss', 'train_accuracy', 'valid_loss',
                               'valid_accuracy', 'seconds']
     assert len(lines)==2 and len(lines[0])==len(lines[1])
@@ -467,10 +467,10 @@ class Worse(Callback):
         self.avg_stats.history[-1]['valid_loss'] = float(self.epoch)
 
 def test_every_buffer_comes_back():
-    learn = tiny_learner(n_train=5, model=Counts())
+    tiny = tiny_learner(n_train=5, model=Counts())
     stop = EarlyStoppingCallback(patience=2)
-    Runner([AvgStatsCallback(None, quiet), Worse, stop]).fit(9, learn)
-    model = learn.model
+    Runner([AvgStatsCallback(None, quiet), Worse, stop]).fit(9, tiny)
+    model = tiny.model
     assert model.seen==model.hidden==5
     assert stop.best_epoch==0 and stop.best_state is None
     kept = copy_weights(model)
@@ -504,14 +504,14 @@ def test_early_stopping_says_what_is_missing():
     misspelt = EarlyStoppingCallback('acuracy', mode='max')
     run = Runner([AvgStatsCallback(printer=quiet), misspelt])
     assert 'valid_loss' in raised(ValueError, run.fit, 1, tiny_learner())
-    learn = tiny_learner()
-    learn.data = DataBunch(learn.data.train_dl, None)
+    tiny = tiny_learner()
+    tiny.data = DataBunch(tiny.data.train_dl, None)
     stats = AvgStatsCallback(lambda pred,yb: (pred-yb).abs().mean(), printer=quiet)
     for monitor in ('valid_loss', 'loss', '<lambda>'):
         run = Runner([stats, EarlyStoppingCallback(monitor, mode='min')])
-        assert 'train_loss' in raised(ValueError, run.fit, 1, learn)
+        assert 'train_loss' in raised(ValueError, run.fit, 1, tiny)
     run = Runner([stats, EarlyStoppingCallback('train_loss')])
-    run.fit(2, learn)
+    run.fit(2, tiny)
     assert run.early_stopping.best_epoch==1
 
 
