@@ -16,11 +16,12 @@ __all__ = ['SEED', 'forward', 'EXERCISES', 'STUBS', 'LIBRARIES', 'STEPS', 'SEEN_
            'watch_skips', 'some_bad', 'SkipBadBatch', 'SkipStub', 'end_uncounted', 'count_only', 'lose_nothing',
            'also_unknown', 'skip', 'watch_short', 'some_lengths', 'OnlyBatches', 'OnlyStub', 'CountsForEver',
            'CutsTheLoader', 'begin_batch', 'mean_distance', 'batch_with', 'watch_stats', 'some_batches', 'ExactStats',
-           'ExactStub', 'EqualBatches', 'CountsBatches', 'FirstSize', 'KeepsTensors', 'Rounds', 'watch_stop',
-           'some_losses', 'StopEarly', 'StopStub', 'NeverForgives', 'ComparesWithLast', 'BestIsLast', 'NoEpoch',
-           'watch_rms', 'RootMeanSquare', 'MeanOfRoots', 'PlainMeanOfRoots', 'RootOfAverages', 'CountsBatchesOnly',
-           'clear', 'watch_curve', 'some_ends', 'exp_curve', 'trapezoid', 'straight_end', 'cosine_start', 'until_06',
-           'ends_at', 'watch_schedule', 'a_curve', 'one_group', 'momentum', 'MyScheduler', 'SchedulerStub', 'WritesLr',
+           'ExactStub', 'EqualBatches', 'CountsBatches', 'FirstSize', 'KeepsTensors', 'Rounds', 'watch_norms',
+           'GradientNorm', 'record_late', 'record_nothing', 'grads_of_all', 'clear_norms', 'watch_stop', 'some_losses',
+           'StopEarly', 'StopStub', 'NeverForgives', 'ComparesWithLast', 'BestIsLast', 'NoEpoch', 'watch_rms',
+           'RootMeanSquare', 'MeanOfRoots', 'PlainMeanOfRoots', 'RootOfAverages', 'CountsBatchesOnly', 'clear',
+           'watch_curve', 'some_ends', 'exp_curve', 'trapezoid', 'straight_end', 'cosine_start', 'until_06', 'ends_at',
+           'watch_schedule', 'a_curve', 'one_group', 'momentum', 'MyScheduler', 'SchedulerStub', 'WritesLr',
            'WritesFirstGroup', 'Multiplies', 'WritesValidation', 'scheduler_at', 'write', 'slower_first',
            'MyScheduler2', 'factors', 'slow_down', 'smoother', 'debiased', 'fed_back', 'from_first',
            'from_first_divided', 'swapped', 'one_too_many', 'plain_mean', 'some_series', 'watch_finder', 'some_runs',
@@ -1130,8 +1131,70 @@ add(Exercise('05e.1', 'accumulate(run) of a class ExactStats(metrics): adds one 
         'Rounding makes equal what is equal, and also what is not.')},
     watch_stats, stub=ExactStub))
 
-add(Exercise('05e.2', HALVE, HalveTheRate, '05e_callbacks, "A recorder"', some_fits,
-             RATES, watch_rates))
+# %% ../nbs/engine/95_checks.ipynb #ex-05e-gradients
+def watch_norms(answer, fits, frozen):
+    "What a callback that records norms has after some fits of two epochs"
+    learn,cb = small_learner(answer, 3),answer()
+    learn.model.bias.requires_grad_(not frozen)
+    run = home(answer, 'Runner')([cb])
+    for _ in range(fits): run.fit(2, learn)
+    kinds = {'float' if isinstance(norm, float) else type(norm).__name__
+             for norm in cb.norms}
+    return {'norms': cb.norms, 'kind': ', '.join(sorted(kinds))}
+
+class GradientNorm(callbacks.Callback):
+    def begin_fit(self): self.clear()
+    def clear(self): self.norms = []
+    def after_backward(self): self.record()
+    def record(self): self.norms.append(self.norm(self.grads()))
+    def grads(self):
+        return [p.grad for p in self.model.parameters() if p.grad is not None]
+    def norm(self, grads): return self.root(self.squares(grads)).item()
+    def squares(self, grads): return sum(g.square().sum() for g in grads)
+    def root(self, total): return total.sqrt()
+
+def record_late(self):
+    if self.in_train: self.norms.append(self.norm(self.grads()))
+def record_nothing(self):
+    if self.in_train: self.norms.append(0.)
+def grads_of_all(self): return [p.grad for p in self.model.parameters()]
+def clear_norms(self): self.norms = []
+
+add(Exercise('05e.2', 'a callback GradientNorm(); after a fit, norms holds the norm of '
+    'the whole gradient of each training batch', GradientNorm,
+    '05e_callbacks, "A recorder"', lambda g: {'one fit': (1, False),
+    'two fits': (2, False), 'a frozen bias': (1, True)}, {
+    'asks for cleared gradients': (
+        made(GradientNorm, after_backward=None, after_batch=record_late),
+        'In after_batch the gradients are cleared already: p.grad is None. They are '
+        'there from after_backward to after_step.'),
+    'adds up cleared gradients': (
+        made(GradientNorm, after_backward=None, after_batch=record_nothing),
+        'In after_batch the gradients are cleared already, and the sum of nothing is '
+        '0. They are there from after_backward to after_step.'),
+    'the sum of the norms': (made(GradientNorm, norm=lambda self, grads:
+        sum(g.norm() for g in grads).item()),
+        'That adds up the norms of the parameters. Add up all squares first, and take '
+        'one root at the end.'),
+    'no root': (made(GradientNorm, root=lambda self, total: total),
+        'That is the square of the norm: the root is missing.'),
+    'the root of a mean': (made(GradientNorm, squares=lambda self, grads:
+        torch.cat([g.flatten() for g in grads]).square().mean()),
+        'Take the sum of the squares, and not their mean.'),
+    'the last parameter only': (made(GradientNorm, squares=lambda self, grads:
+        grads[-1].square().sum()), 'Add up the squares of all parameters.'),
+    'the first parameter only': (made(GradientNorm, squares=lambda self, grads:
+        grads[0].square().sum()), 'Add up the squares of all parameters.'),
+    'no look at None': (made(GradientNorm, grads=grads_of_all),
+        'A frozen parameter has no gradient: leave out those with p.grad is None.'),
+    'never begins anew': (made(GradientNorm, begin_fit=None, __init__=clear_norms),
+        'A second fit goes on with the old list: make a new one in begin_fit.'),
+    'begins anew with each epoch': (made(GradientNorm, begin_epoch=clear_norms),
+        'Only the last epoch is left: make the list in begin_fit.'),
+    'keeps tensors': (made(GradientNorm, norm=lambda self, grads:
+        self.root(self.squares(grads))),
+        'Keep the number: .item() gives it. A tensor stays on its device.')},
+    watch_norms))
 
 # %% ../nbs/engine/95_checks.ipynb #ex-05e-early
 def watch_stop(answer, losses, patience):
