@@ -121,7 +121,7 @@ class Announcer(State):
                 if worst is None or gravity(e)>gravity(worst): worst = e
                 else: guard.note(worst, f'after that there was another one: {e!r}')
         try:
-            if worst is not passing: raise worst
+            if worst is not None and worst is not passing: raise worst
         finally: del worst,passing     # or the exception would keep itself alive
 
     @contextmanager
