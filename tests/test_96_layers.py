@@ -56,3 +56,48 @@ def test_a_repetition_is_known():
         checkpoint(layer, x, use_reentrant=reentrant).sum().backward()
         layer(x)
         assert layer.seen==[False, False, True, False]
+
+
+# Lesson 96_layers, cell test-exchange: One layer in the place of another
+def test_exchange_is_all_or_nothing():
+    import warnings,pytest,torch
+    from functools import partial
+    from torch import nn
+    from minifastai.engine.layers import exchange
+    known = nn.BatchNorm2d,nn.GroupNorm
+    inner = nn.Sequential(nn.BatchNorm2d(6))
+    model = nn.Sequential(nn.BatchNorm2d(8), nn.ReLU(), inner)
+    kept = list(model.modules())
+    with pytest.raises(ValueError, match='divisible') as failed:
+        exchange(model, known, partial(nn.GroupNorm, 4))
+    assert "'2.0'" in failed.value.__notes__[0]
+    assert list(model.modules())==kept                     # not even the first one
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        exchange(model, known, partial(nn.GroupNorm, 2))
+    assert [type(m) for m in model.modules()].count(nn.GroupNorm)==2
+    with pytest.raises(TypeError, match='BatchNorm2d, .*is a layer'):
+        exchange(model, known, nn.BatchNorm2d(8))
+    with pytest.raises(TypeError, match='gave int, not a layer'):
+        exchange(model, known, lambda nf: nf)
+
+
+# Lesson 96_layers, cell test-what-is-kept: One layer in the place of another
+def test_parameters_and_hooks_are_the_same_objects():
+    import torch
+    from torch import nn
+    from minifastai.engine.layers import exchange
+    first,second = nn.BatchNorm2d(4),nn.BatchNorm2d(4)
+    second.weight = first.weight                           # tied
+    model,calls = nn.Sequential(first, second),[]
+    handle = first.register_forward_hook(lambda m, *_: calls.append(type(m)))
+    first.register_full_backward_hook(lambda m, *_: calls.append('backward'))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    exchange(model, (nn.BatchNorm2d,), lambda nf: nn.GroupNorm(1, nf))
+    assert model[0].weight is model[1].weight is first.weight
+    assert {*model.parameters()}=={*optimizer.param_groups[0]['params']}
+    model(torch.randn(2, 4, 3, 3, requires_grad=True)).sum().backward()
+    assert calls==[nn.GroupNorm, 'backward']
+    handle.remove()
+    model(torch.randn(2, 4, 3, 3))
+    assert len(calls)==2
