@@ -7,7 +7,6 @@ __all__ = ['Column', 'Old', 'normalize_plain', 'transforms_active', 'is_batched'
            'normalize_by_own', 'normalize_by_given', 'histogram', 'share_near', 'as_is', 'BatchLoader']
 
 # %% ../../nbs/engine/93_fast.ipynb #imports
-import math
 from collections.abc import Callable,Iterator
 from typing import Any,NamedTuple
 import torch,torch.nn.functional as F
@@ -180,7 +179,8 @@ def normalize_by_own(
     "`x` by its own mean and variance over `dims`, and those two, without gradient"
     accurate = torch.promote_types(x.dtype, torch.float32)
     shift = x.detach().mean(dims, keepdim=True).to(accurate)
-    size = math.prod(x.shape[dim] for dim in dims)
+    size = 1
+    for dim in dims: size *= x.shape[dim]
     zero,share = shift.new_zeros(()),shift.new_full((), 1/size if size else 1.)
     old = Old(shift, zero, zero, share)
     y,sums,squares = normalize(x, mults, adds, old, dims, eps)
