@@ -301,10 +301,13 @@ def test_imports_come_first():
 def test_exported_file_runs_alone():
     text = found_in('#| test_setup\nfrom math import *', 'secret = 3',
                     '#| test good\nassert floor(pi) == 3',
-                    '#| test leans\nassert secret == 3').render()
+                    '#| test leans\nassert secret == 3',
+                    '#| tested\ndef taught(): return floor(4.5)',
+                    '#| test taught_here\nassert taught() == 4').render()
     space = {}
     exec(text, space)
     space['test_good']()
+    space['test_taught_here']()
     assert 'secret' in raised(NameError, space['test_leans'])
 
 
