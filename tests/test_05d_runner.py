@@ -87,6 +87,24 @@ def test_a_foreign_optimizer_is_warned_about():
         Runner().fit(1, part)               # a part of the parameters is fine
 
 
+# Lesson 05d_runner, cell test-solution-losses: Methods by name
+class SmallCallback:
+    run = None
+    def __getattr__(self, name): return getattr(self.run, name)
+class KeepLosses(SmallCallback):
+    def begin_fit(self): self.losses = []
+    def after_loss(self): self.losses.append(self.loss.item())
+class NeverAnew(KeepLosses):
+    def __init__(self): self.losses = []
+    def begin_fit(self): pass
+class Tensors(KeepLosses):
+    def after_loss(self): self.losses.append(self.loss)
+
+def test_solution_losses():
+    assert check('05d.1', KeepLosses)
+    for wrong in (SmallCallback, NeverAnew, Tensors): assert not check('05d.1', wrong)
+
+
 # Lesson 05d_runner, cell test-hiding-an-attribute-is-warned-about-once: Reading ...
 class Hides(Callback):
     def begin_batch(self): self.xb = self.xb/2
@@ -102,6 +120,30 @@ def test_hiding_an_attribute_is_warned_about_once():
     assert len(caught)==1
     assert all(word in str(caught[0].message) for word in ('self.run.xb', 'Hides'))
     assert run.xb.abs().sum()==0
+
+
+# Lesson 05d_runner, cell test-solution-one-batch: Validation: one loop for two passes
+def test_solution_one_batch():
+    def right(run):
+        run.pred = run.loss = None
+        run('begin_batch')
+        run.pred = run.model(run.xb)
+        run('after_pred')
+        run.loss = run.loss_func(run.pred, run.yb)
+        run('after_loss')
+        if not run.in_train: return
+        run.loss.backward()
+        run('after_backward')
+        run.opt.step()
+        run('after_step')
+        run.opt.zero_grad()
+    def nothing(run): ...
+    def learns_always(run):
+        was,run.in_train = run.in_train,True
+        right(run)
+        run.in_train = was
+    assert check('05d.2', right)
+    assert not check('05d.2', nothing) and not check('05d.2', learns_always)
 
 
 # Lesson 05d_runner, cell test-attributes-before-there-is-a-runner: The runner
@@ -199,6 +241,27 @@ def test_events_change_nothing():
         assert p.equal(by_hand.model.get_parameter(name))
 
 
+# Lesson 05d_runner, cell test-solution-halve: Every event's name
+class HalveIt(Callback):
+    def begin_fit(self): self.halved = False
+    def begin_batch(self):
+        if self.halved or self.n_epochs<self.epochs/2: return
+        self.halved = True
+        for group in self.opt.param_groups: group['lr'] /= 2
+class HalveAgainAndAgain(HalveIt):
+    def begin_batch(self):
+        self.halved = False
+        super().begin_batch()
+class AfterAnEpoch(HalveIt):
+    def begin_batch(self):
+        if self.epoch>=2: super().begin_batch()
+
+def test_solution_halve():
+    assert check('05d.3', HalveIt)
+    for wrong in (Callback, HalveAgainAndAgain, AfterAnEpoch):
+        assert not check('05d.3', wrong)
+
+
 # Lesson 05d_runner, cell test-cancellations: The three cancellations
 def test_cancellations():
     cut,valid = TRAIN[:3],['begin_validate', *VALID]
@@ -243,6 +306,56 @@ def test_cancelling_around_the_step():
     assert left('after_backward', CancelBatchException())==[2]       # they wait
     assert left('after_backward', CancelBatchException(), at=3)==[]  # not for an epoch
     assert left('after_backward', CancelEpochException())==[]
+
+
+# Lesson 05d_runner, cell test-solution-skip-bad-batch: The three cancellations
+class SkipIt(Callback):
+    def __init__(self, limit): self.limit,self.skipped = limit,0
+    def after_loss(self):
+        if self.in_train and self.loss>self.limit:
+            self.skipped += 1
+            raise CancelBatchException()
+class SkipNothing(SkipIt):
+    def after_loss(self): pass
+class StopsAll(SkipIt):
+    def after_loss(self):
+        if self.loss>self.limit: raise CancelTrainException()
+class TooLate(SkipIt):
+    def after_loss(self): pass
+    def after_backward(self): SkipIt.after_loss(self)
+
+def test_solution_skip_bad_batch():
+    assert check('05d.4', SkipIt)
+    for wrong in (SkipNothing, StopsAll, TooLate): assert not check('05d.4', wrong)
+
+
+# Lesson 05d_runner, cell test-solution-only-batches: The three cancellations
+class Only(Callback):
+    def __init__(self, n): self.n = n
+    def after_batch(self):
+        if self.in_train and self.batch+1==self.n: raise CancelEpochException()
+class OneMoreBegun(Only):
+    def begin_batch(self):
+        if self.in_train and self.batch>=self.n: raise CancelEpochException()
+    def after_batch(self): pass
+class AfterTheStep(Only):
+    def after_step(self): Only.after_batch(self)
+    def after_batch(self): pass
+class AndNoValidation(Only):
+    def after_batch(self):
+        if self.batch+1==self.n: raise CancelEpochException()
+class OneTooMany(Only):
+    def after_batch(self):
+        if self.in_train and self.batch==self.n: raise CancelEpochException()
+class BatchByBatch(Only):
+    def begin_batch(self):
+        if self.in_train and self.batch>=self.n: raise CancelBatchException()
+    def after_batch(self): pass
+
+def test_solution_only_batches():
+    for good in (Only, OneMoreBegun, AfterTheStep): assert check('05d.5', good)
+    for wrong in (AndNoValidation, OneTooMany, BatchByBatch):
+        assert not check('05d.5', wrong)
 
 
 # Lesson 05d_runner, cell test-stop-after-ten: How many is ten?
