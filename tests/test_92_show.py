@@ -13,6 +13,38 @@ def test_an_axis_is_labelled():
     assert axis(None, '', '', '').figure is not given.figure
 
 
+# Lesson 92_show, cell test-search-pictures: A search for a learning rate
+def test_pictures_of_a_search():
+    import numpy as np
+    from types import SimpleNamespace
+    from matplotlib.figure import Figure
+    from minifastai.engine.show import draw_rate,plot_descent,plot_finder,rate_slider
+    lrs = [10**(i/10-5) for i in range(50)]
+    losses = [2.]*20+[2-i/20 for i in range(20)]+[1.]*10
+    finder = SimpleNamespace(lrs=lrs, losses=losses, smoothed=losses, suggestion=0.01,
+                             suggest=lambda method: 0.01)
+    found = SimpleNamespace(losses=losses, curve=losses, level=2., noise=0.1,
+                            start=22, end=40)
+    ax = plot_descent(lrs, found, 0.02)
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert {'level: 2', 'noise: 0.1', 'answer: 0.02'}<={*texts}
+    assert {'start', 'end', '1 part', '2 parts'}<={text.get_text() for text in ax.texts}
+    assert plot_finder(finder).get_legend().get_texts()[-1].get_text().endswith('0.01')
+    asked = []
+    def losses_at(lr):
+        asked.append(lr)
+        return [2., 1.5]
+    slider,picture = rate_slider(finder, losses_at).children
+    before = bytes(picture.value)
+    slider.value = 1e-5
+    assert bytes(picture.value)!=before
+    assert before[1:4]==bytes(picture.value)[1:4]==b'PNG'
+    assert np.allclose(asked, [0.01, 1e-5])
+    axs = Figure().subplots(1, 2)
+    draw_rate(finder, 0.1, [2., 5.], axs)
+    assert axs[1].get_ylim()==(0, 5.5) and '0.1' in axs[1].get_title()
+
+
 # Lesson 92_show, cell test-bar: Lines of a table, and a bar
 class Loss:
     read = 0
