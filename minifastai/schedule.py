@@ -56,8 +56,8 @@ def sched_exp(
 ) -> Callable[[float],float]:
     "From `start` to `end` by the same factor at each step; ValueError if there is none"
     if start*end<=0:
-        raise ValueError('an exponential curve needs a start and an end of the same sign, '
-                         f'neither of them 0, but was given {start} and {end}')
+        raise ValueError('an exponential curve needs a start and an end of the same '
+                         f'sign, neither of them 0, but was given {start} and {end}')
     return partial(_exp, start, end)
 
 # %% ../nbs/05f_lr_finder.ipynb #b0d006d4
@@ -93,7 +93,7 @@ class ParamScheduler(Callback):
     What the last batch had stays in the optimizer."""
     _order = 1
     def __init__(self,
-        pname:str, # its name in the parameter groups: 'lr', 'momentum', 'weight_decay', ...
+        pname:str, # its name in the parameter groups: 'lr', 'momentum', ...
         sched_funcs:Callable|Sequence, # a curve for all groups, or a list, one for each
     ): self.pname,self.sched_funcs = pname,sched_funcs
 
@@ -122,7 +122,7 @@ class Descent(NamedTuple):
     curve:np.ndarray  # each averaged with its neighbours on both sides
     level:float       # of the flat part, where the rate is too low to do anything
     noise:float       # how far single losses lie from the curve there
-    start:int         # the last point at which less than a tenth of the descent was done
+    start:int         # the last point before a tenth of the descent is done
     end:int           # the lowest point of the curve
 
     def rate(self,
@@ -138,10 +138,10 @@ class Descent(NamedTuple):
 
 def descent(
     losses:Sequence[float], # of each batch of a search
-    smooth:float=0.8,       # the factor by which a neighbour weighs less than the next one
+    smooth:float=0.8,       # by this factor each further neighbour weighs less
 ) -> Descent:
     "Find the way down in the losses of a search"
-    losses = np.minimum(losses, max(losses[:5]))     # how bad the end was does not matter
+    losses = np.minimum(losses, max(losses[:5]))   # how bad the end was is no matter
     i = np.arange(len(losses))
     weights = smooth**abs(i[:,None]-i)
     curve = weights @ losses/weights.sum(1)
@@ -155,8 +155,8 @@ def descent(
 class LRFinder(Callback):
     """Raises the rate from batch to batch; ends the training when the loss is bad.
 
-    lrs, losses, smoothed: a number for each batch; stopped: why it ended. It does not put
-    the weights back, `lr_find` does. Smith 2015, https://arxiv.org/abs/1506.01186"""
+    lrs, losses, smoothed: a number for each batch; stopped: why it ended. It ruins what
+    it trains: `lr_find` uses a copy. Smith 2015, https://arxiv.org/abs/1506.01186"""
     _order = 50   # after the fit's own schedulers, and after those that change the loss
     def __init__(self,
         max_iter:int=100,   # at most so many batches
@@ -192,7 +192,7 @@ class LRFinder(Callback):
         if len(self.lrs)==self.max_iter: self.stop(f'max_iter={self.max_iter} batches')
 
     def begin_validate(self):
-        if self.run.epochs: raise CancelEpochException()   # nobody asks for this accuracy
+        if self.run.epochs: raise CancelEpochException()   # no need of an accuracy
 
     def stop(self, why:str) -> None:
         "End the training, and remember why"
@@ -200,8 +200,8 @@ class LRFinder(Callback):
         raise CancelTrainException()
 
     def suggest(self,
-        method:str='valley', # two thirds of the way down; 'steep': where it is steepest;
-                             # 'lowest': the end of the way down
+        method:str='valley', # two thirds of the way down; 'steep': where it is
+                             # steepest; 'lowest': where it ends
     ) -> float|None:
         "A rate to try; None, with a warning, where there is too little to judge by"
         guard.check_method(method)
@@ -214,9 +214,9 @@ class LRFinder(Callback):
 # %% ../nbs/05f_lr_finder.ipynb #8d3e0fe5
 def lr_find(
     learn:Learner, # stays as it is: a copy is trained
-    cbs:Callback|Callable|Sequence|None=None, # the fit's callbacks that training needs:
-                                              # device, batch transforms; copies are used
-    cb_funcs:Callable|Sequence|None=None,     # classes and functions that make a callback
+    cbs:Callback|Callable|Sequence|None=None, # those of the fit's callbacks that it
+                                              # needs to train; copies are used
+    cb_funcs:Callable|Sequence|None=None,     # classes and functions that make one
     **kwargs:Any,  # for `LRFinder`: max_iter, min_lr, max_lr, ...
 ) -> LRFinder:
     """Try rising learning rates on a copy of the learner, which is thrown away.

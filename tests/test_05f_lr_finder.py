@@ -22,7 +22,8 @@ def tiny_learner(n_batches=10, opt_func=SGD, groups=1):
     torch.manual_seed(0)
     x = torch.randn(4*n_batches, 3)
     ds = Dataset(x, x.sum(1, keepdim=True))
-    model = nn.Sequential(*(nn.Linear(3, 3) for _ in range(groups-1)), nn.Linear(3, 1))
+    hidden = [nn.Linear(3, 3) for _ in range(groups-1)]
+    model = nn.Sequential(*hidden, nn.Linear(3, 1))
     opt = opt_func([dict(params=m.parameters()) for m in model])
     return Learner(model, opt, F.mse_loss, DataBunch(*get_dls(ds, ds, 4)))
 
@@ -61,7 +62,7 @@ def test_schedulers_can_be_pickled():
     assert again.lr_finder.lrs==run.lr_finder.lrs and len(again.lr_finder.lrs)==10
 
 
-# Lesson 05f_lr_finder, cell test-combining: Exercise 2: a trapezoid
+# Lesson 05f_lr_finder, cell test-combining: One curve after another
 def test_combining():
     from hypothesis import given,strategies as st
     near = partial(math.isclose, rel_tol=1e-9, abs_tol=1e-9)
@@ -71,7 +72,7 @@ def test_combining():
     assert near(sched(0.95), 0.5) and near(sched(1), 0)
     assert combine_scheds(np.array(shares), [one]*3)(1)==1      # an array will do
     assert '0.9' in raised(ValueError, combine_scheds, [0.5, 0.4], [one]*2)
-    assert '3 shares for 2' in raised(ValueError, combine_scheds, [0.5, 0.4, 0.1], [one]*2)
+    assert '3 shares for 2' in raised(ValueError, combine_scheds, shares, [one]*2)
     assert 'more than 0' in raised(ValueError, combine_scheds, [1., 0.], [one]*2)
     assert '1.5' in raised(ValueError, sched, 1.5)
 
@@ -84,7 +85,7 @@ def test_combining():
     holds()
 
 
-# Lesson 05f_lr_finder, cell test-scheduler-sets-what-the-curve-says: Exercise 3: a ...
+# Lesson 05f_lr_finder, cell test-scheduler-sets-what-the-curve-says: Exercise 2: a ...
 def test_scheduler_sets_what_the_curve_says():
     run = Runner([ParamScheduler('lr', sched_lin(1e-3, 2e-3)), Recorder])
     run.fit(2, tiny_learner(n_batches=10))
@@ -94,7 +95,8 @@ def test_scheduler_sets_what_the_curve_says():
     run = Runner([two, ParamScheduler('momentum', sched_no(0.5)), Recorder])
     learn = tiny_learner(groups=2)
     run.fit(1, learn)
-    assert set(run.recorder.group_lrs(0))=={1e-3} and set(run.recorder.group_lrs(1))=={1e-4}
+    for group,rate in ((0, 1e-3), (1, 1e-4)):
+        assert set(run.recorder.group_lrs(group))=={rate}
     assert all(group['momentum']==0.5 for group in learn.opt.param_groups)
     three = Runner(ParamScheduler('lr', [sched_no(1)]*3))
     assert 'for the 2 parameter groups' in raised(ValueError, three.fit, 1, learn)
@@ -105,7 +107,7 @@ def test_scheduler_sets_what_the_curve_says():
     assert learn.opt.param_groups[0]['betas']==(0.8+0.9/10, 0.999)
 
 
-# Lesson 05f_lr_finder, cell test-groups-that-come-later: Exercise 3: a scheduler
+# Lesson 05f_lr_finder, cell test-groups-that-come-later: Exercise 2: a scheduler
 class Thaw(Callback):
     "The first layer is trained from the second epoch on"
     def begin_epoch(self):
@@ -130,7 +132,7 @@ def test_groups_that_come_later():
     kept = later(curve)
     assert [len(rates) for rates in kept]==[1]*10+[2]*10
     assert all(set(rates)=={curve(i/20)} for i,rates in enumerate(kept))
-    message = raised(ValueError, later, [curve])      # a list says how many groups there are
+    message = raised(ValueError, later, [curve])      # a list is for a fixed number
     assert '1 curve' in message and 'the 2 parameter groups' in message
 
 
@@ -153,12 +155,13 @@ def test_equal_to_pytorchs_schedulers():
     theirs = pytorch_rates(lambda opt: CosineAnnealingLR(opt, n, eta_min=0.001), n)
     assert np.allclose(our_rates(sched_cos(0.2, 0.001), n), theirs, rtol=1e-9, atol=0)
     one_cycle = combine_scheds([0.25, 0.75], cos_1cycle_anneal(0.2/25, 0.2, 0.2/25/1e4))
-    shifted = partial(OneCycleLR, max_lr=0.2, total_steps=n+1, pct_start=(0.25*n+1)/(n+1))
+    peak = (0.25*n+1)/(n+1)
+    shifted = partial(OneCycleLR, max_lr=0.2, total_steps=n+1, pct_start=peak)
     theirs = pytorch_rates(shifted, n)
     assert np.allclose(our_rates(one_cycle, n), theirs, rtol=1e-9, atol=0)
 
 
-# Lesson 05f_lr_finder, cell test-fewer-than-the-maximum: Exercise 5: watch the loss
+# Lesson 05f_lr_finder, cell test-fewer-than-the-maximum: Exercise 4: watch the loss
 class Poison(Callback):
     def after_loss(self):
         if self.n_iter==5: self.run.loss = self.run.loss*float('nan')
@@ -169,7 +172,7 @@ def test_fewer_than_the_maximum():
     assert 10<len(finder.lrs)<100 and 'its best had been' in finder.stopped
     assert len(finder.lrs)==len(finder.losses)==len(finder.smoothed)
     factors = np.array(finder.lrs[1:])/finder.lrs[:-1]
-    assert math.isclose(finder.lrs[0], 1e-6) and np.allclose(factors, (100/1e-6)**(1/99))
+    assert np.allclose(factors, (100/1e-6)**(1/99)) and finder.lrs[0]==1e-6
     short = LRFinder(max_iter=20, max_lr=1e-3)
     Runner([short, ParamScheduler('lr', sched_no(7.))]).fit(10, tiny_learner())
     assert len(short.lrs)==20 and math.isclose(short.lrs[-1], 1e-3)
@@ -181,14 +184,15 @@ def test_fewer_than_the_maximum():
     assert 'min_lr' in raised(ValueError, LRFinder, min_lr=1, max_lr=0.1)
 
 
-# Lesson 05f_lr_finder, cell test-suggestions: Exercise 5: watch the loss
+# Lesson 05f_lr_finder, cell test-suggestions: Exercise 4: watch the loss
 def test_suggestions():
     from matplotlib.figure import Figure
     def found(func, n=100, noise=0.):
         "A finder that has seen losses func(log10 of the rate)"
         finder,rng = LRFinder(max_iter=n),np.random.default_rng(0)
         finder.lrs = [sched_exp(1e-6, 10)(i/(n-1)) for i in range(n)]
-        finder.losses = [func(math.log10(lr))+noise*rng.standard_normal() for lr in finder.lrs]
+        noise = noise*rng.standard_normal(n)
+        finder.losses = [func(math.log10(lr))+e for lr,e in zip(finder.lrs, noise)]
         finder.smoothed = finder.losses
         return finder
     def valley(log_lr):
@@ -199,14 +203,15 @@ def test_suggestions():
         assert 1e-3<good.suggestion<0.3 and 1e-3<good.suggest('steep')<0.1
         assert good.suggest()==good.suggest('valley')==good.suggestion
         assert good.suggestion<good.suggest('lowest')<1
-    flat,rising = found(lambda log_lr: 2.3, noise=0.1),found(lambda log_lr: 2.3+10**log_lr)
+    flat = found(lambda log_lr: 2.3, noise=0.1)
+    rising = found(lambda log_lr: 2.3+10**log_lr)
     for nothing in (flat, rising, found(valley, n=6), LRFinder()):
         for ask in (lambda: nothing.suggestion, lambda: nothing.suggest('steep')):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter('always')
                 assert ask() is None
             assert 'too little to judge by' in str(caught[0].message)
-            assert 'minifastai' not in caught[0].filename   # it names the line that asked
+            assert 'minifastai' not in caught[0].filename   # but the line that asked
     assert 'sharp' in raised(ValueError, LRFinder().suggest, 'sharp')
 
     ax = good.plot(Figure().subplots())
@@ -215,10 +220,11 @@ def test_suggestions():
     assert f'{good.suggestion:.2g}' in texts[-1]
     ax = found(valley, n=6).plot(Figure().subplots())
     assert 'no suggestion' in ax.get_legend().get_texts()[-1].get_text()
-    assert good.plot(ax) is ax and LRFinder().plot(Figure().subplots()).get_ylabel()=='loss'
+    assert good.plot(ax) is ax
+    assert LRFinder().plot(Figure().subplots()).get_ylabel()=='loss'
 
 
-# Lesson 05f_lr_finder, cell test-descent: Exercise 5: watch the loss
+# Lesson 05f_lr_finder, cell test-descent: Exercise 4: watch the loss
 def test_what_a_suggestion_is_read_from():
     losses = [3.]*20+[3-i/10 for i in range(1, 21)]+[1.]*10+[100., 200.]
     found = descent(losses)
@@ -303,7 +309,8 @@ def test_a_search_that_does_not_rise():
         assert set(finder.lrs)=={lr}
         return finder.losses
     low,good,high = losses_at(1e-8),losses_at(0.02),losses_at(1e6)
-    assert len(low)==len(good)==10 and good==losses_at(0.02) and losses_at(0.02, 3)==good[:3]
+    assert len(low)==len(good)==10
+    assert good==losses_at(0.02) and losses_at(0.02, 3)==good[:3]
     assert sum(good[5:])<sum(low[5:]) and max(high)>10*max(low) and low[0]==good[0]
     assert losses_at(0.02, cbs=ParamScheduler('lr', sched_no(7.)))==good
 
@@ -317,9 +324,11 @@ def test_solutions():
         run = Runner([slower_first(sched_lin(0.2, 0.01), n), Recorder])
         run.fit(1, tiny_learner(groups=n))
         for group in range(n):
-            wanted = [sched_lin(0.2, 0.01)(i/10)*(1 if group else 0.1) for i in range(10)]
+            share = 1 if group else 0.1
+            wanted = [share*sched_lin(0.2, 0.01)(i/10) for i in range(10)]
             assert np.allclose(run.recorder.group_lrs(group), wanted)
     parts = [sched_lin(0, 0.4), sched_no(0.4), sched_cos(0.4, 0.004)]
     trapezoid = combine_scheds([0.1, 0.4, 0.5], parts)
     wanted = {0: 0, 0.05: 0.2, 0.3: 0.4, 0.5: 0.4, 0.75: 0.202, 1: 0.004}
-    assert all(math.isclose(trapezoid(pos), v, abs_tol=1e-9) for pos,v in wanted.items())
+    for pos,value in wanted.items():
+        assert math.isclose(trapezoid(pos), value, abs_tol=1e-9)

@@ -376,7 +376,7 @@ def test_05a_from_the_first_to_the_last_cell_and_its_button(jupyter):
 
 
 WIDGETS = {'05c_entropy': 'entropy_widget()',
-           '05f_lr_finder': 'box = rate_widget(learn, finder)',
+           '05f_lr_finder': 'box = show.rate_slider(finder, losses_at)',
            '06b_hooks': 'hist_widget(stats)'}
 WIDGET = '''i => {
     const node = panel.content.widgets[i].outputArea.node;
