@@ -331,6 +331,37 @@ def test_who_needs_statistics():
     assert refused(RuntimeError, 'EarlyStopping', guard.check_monitor, run, 'valid_loss')
 
 
+# Lesson 91_guard, cell test-schedules: Schedules, and the search for a rate
+def test_what_is_said_of_schedules_and_searches():
+    import warnings
+    from types import SimpleNamespace
+    import pytest
+    from minifastai.engine import guard
+    groups = [dict(params=[], lr=1.), dict(params=[], lr=2.)]
+    opt = SimpleNamespace(param_groups=groups)
+    assert guard.curves_for(opt, 'lr', str)==[str, str]
+    assert guard.curves_for(opt, 'lr', (str, repr))==[str, repr]
+    with pytest.raises(ValueError, match='of 1 curve was'):
+        guard.curves_for(opt, 'lr', [str])
+    with pytest.raises(ValueError, match="no 'momentum'; it has lr"):
+        guard.curves_for(opt, 'momentum', str)
+    guard.check_shares([0.7, 0.2, 0.1], [str]*3)
+    for pcts in ([], [0.5, 0.4], [1.5, -0.5], [1.]):
+        with pytest.raises(ValueError, match='share'): guard.check_shares(pcts, [str]*2)
+    for search in ((1, 0.1, 1), (10, 1, 0.1), (10, 0, 1), (2.5, 0.1, 1)):
+        with pytest.raises(ValueError): guard.check_search(*search)
+    guard.check_search(2, 0.1, 0.1)
+    with pytest.raises(ValueError, match='lowest'): guard.check_method('best')
+    good = dict(losses=[2.]*20, curve=[2.]*10+[1.]*10, level=2., noise=0.1, end=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert guard.can_judge(SimpleNamespace(**good))
+    for bad in (dict(noise=0.6), dict(end=2), dict(losses=[2.]*9), dict(level=1.001)):
+        with pytest.warns(UserWarning, match='too little to judge by'):
+            assert not guard.can_judge(SimpleNamespace(**{**good, **bad}))
+    with pytest.warns(UserWarning, match='0 batches'): assert not guard.can_judge(None)
+
+
 # Lesson 91_guard, cell test-notes: Where an exception comes from
 class Broken(nn.Linear):
     def forward(self, x): raise OSError('broken')

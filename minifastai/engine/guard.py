@@ -6,10 +6,11 @@
 __all__ = ['whole_number', 'as_pair', 'n_batches', 'check_loader', 'check_learner', 'fit_of', 'frozen', 'described', 'listify',
            'as_callbacks', 'callback_name', 'name_callbacks', 'meant', 'check_spelling', 'check_names', 'no_attribute',
            'at_work', 'a_pass', 'check_stats', 'metric_names', 'as_statistic', 'direction', 'check_monitor',
-           'monitored', 'note', 'tell', 'explain', 'place']
+           'monitored', 'check_shares', 'curves_for', 'check_search', 'check_method', 'can_judge', 'note', 'tell',
+           'explain', 'place']
 
 # %% ../../nbs/engine/91_guard.ipynb #imports
-import inspect,operator,re,warnings
+import inspect,math,operator,re,warnings
 from collections.abc import Callable,Iterable,Iterator,Sequence
 from contextlib import ExitStack,contextmanager
 from difflib import get_close_matches
@@ -368,6 +369,77 @@ def monitored(
         if name in row: return row[name]
     known = ', '.join(name for name in row if name not in ('epoch', 'seconds'))
     raise ValueError(f'{monitor!r} is not in the table of statistics; it has: {known}')
+
+# %% ../../nbs/engine/91_guard.ipynb #schedules-code
+def check_shares(
+    pcts:list,   # the share of each curve
+    scheds:list, # the curves
+) -> None:
+    "ValueError unless each curve has its share and the shares sum to 1"
+    if len(pcts)!=len(scheds):
+        raise ValueError('each curve needs its share, but there are '
+                         f'{len(pcts)} shares for {len(scheds)} curves')
+    if not pcts or min(pcts)<=0:
+        raise ValueError(f'the shares must be more than 0, but are {pcts}')
+    total = math.fsum(pcts)
+    if not math.isclose(total, 1, abs_tol=1e-6):
+        raise ValueError(f'the shares must sum to 1, but {pcts} sum to {total}')
+
+def curves_for(
+    opt:Any,         # an optimizer
+    pname:str,       # a hyper-parameter of its parameter groups
+    sched_funcs:Any, # a curve for all groups, or a list with one for each
+) -> list:
+    "A curve for each parameter group there is now; ValueError where they do not fit"
+    groups = opt.param_groups
+    for i,group in enumerate(groups):
+        if pname not in group:
+            known = ', '.join(name for name in group if name!='params')
+            raise ValueError(f'parameter group {i} of {type(opt).__name__} has no '
+                             f'{pname!r}; it has {known}')
+    if not isinstance(sched_funcs, (list, tuple)): return [sched_funcs]*len(groups)
+    if len(sched_funcs)==len(groups): return list(sched_funcs)
+    number = f'{len(sched_funcs)} curve{"s"*(len(sched_funcs)!=1)}'
+    raise ValueError(f'a list of {number} was given for the {len(groups)} parameter '
+                     'groups of the optimizer; give one for each, or a single curve '
+                     'for all, which groups that are added later follow too')
+
+def check_search(
+    max_iter:int, # batches
+    min_lr:float, # the first rate
+    max_lr:float, # the last one
+) -> None:
+    "ValueError for a search that is none"
+    whole_number('max_iter', max_iter, least=2, of=' of batches')
+    if not 0<min_lr<=max_lr:
+        raise ValueError(f'the rates must satisfy 0 < min_lr <= max_lr, but are '
+                         f'min_lr={min_lr} and max_lr={max_lr}')
+
+def check_method(
+    method:str, # of a suggestion
+) -> None:
+    "ValueError for one that is not known"
+    if method not in ('valley', 'steep', 'lowest'):
+        raise ValueError("method must be 'valley', 'steep' or 'lowest', but is "
+                         f'{method!r}')
+
+def can_judge(
+    found:Any, # the `Descent` of a search; None: there was no batch
+) -> bool:
+    "Is there a way down? If not, a warning says why"
+    n = 0 if found is None else len(found.losses)
+    if n<10:
+        warnings.warn(f'too little to judge by: {n} batches with a finite loss, at '
+                      'least 10 are needed. Is min_lr too high, or max_iter too small?',
+                      stacklevel=3)
+        return False
+    drop = found.level-found.curve[found.end]
+    if found.end>=3 and drop>max(2*found.noise, 0.005*abs(found.level)): return True
+    warnings.warn('too little to judge by: the smoothed loss began at '
+                  f'{found.level:.3g} and fell by {max(drop, 0):.2g} at most, with a '
+                  f'noise of {found.noise:.2g}. Try other rates, larger batches, a '
+                  'better initialisation.', stacklevel=3)
+    return False
 
 # %% ../../nbs/engine/91_guard.ipynb #notes
 def note(
