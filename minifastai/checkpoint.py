@@ -293,6 +293,7 @@ class CheckpointCallback(Callback):
         run = self.run
         if self.every and run.in_train and self._whole and run.n_iter%self.every==0: self.save(run.epoch, run.batch+1)
     def after_epoch(self): self.save(self.run.epoch+1, 0)
+    def after_fit(self): self._begin = None             # pickle cannot read it back
 
     def save(self, epoch:int, done:int) -> None:
         "Write a checkpoint: the next batch to train on is number `done` of `epoch`"
