@@ -279,6 +279,16 @@ def test_work_is_put_down_however_it_ends():
     assert not learn.model.training
 
 
+# Lesson 91_guard, cell test-graph: At work
+def test_no_graph_outlives_a_fit():
+    run,learn = Runner(),small(n_valid=None)
+    run.fit(1, learn)
+    assert run.loss.item()>0
+    assert not run.loss.requires_grad and not run.pred.requires_grad
+    copied = copy.deepcopy(run)                 # a graph cannot be copied
+    assert torch.equal(copied.loss, run.loss) and copied.loss is not run.loss
+
+
 # Lesson 91_guard, cell test-statistics: Statistics
 def test_what_a_statistic_is():
     grad = torch.ones(4, requires_grad=True)
@@ -328,7 +338,7 @@ def test_who_needs_statistics():
     run.data = small().data
     guard.check_monitor(run, 'valid_loss')
     run = Runner()
-    assert refused(RuntimeError, 'EarlyStopping', guard.check_monitor, run, 'valid_loss')
+    assert refused(RuntimeError, 'EarlyStopping', guard.check_monitor, run, 'x_loss')
 
 
 # Lesson 91_guard, cell test-schedules: Schedules, and the search for a rate

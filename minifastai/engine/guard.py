@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
-from .state import State
+from .state import State,map_tensors
 
 # %% ../../nbs/engine/91_guard.ipynb #whole-number
 def whole_number(
@@ -258,7 +258,8 @@ def at_work(
 ) -> Iterator[None]:
     """Gives the runner what it works with; RuntimeError if it is at work already.
 
-    At the end, what `run.at_end` holds is done, and an exception is explained."""
+    At the end, what `run.at_end` holds is done, an exception is explained, and the last
+    graph is let go."""
     _check_idle(run, *(cb.run for cb in run.cbs))
     run.learn,run.model,run.opt = learn,learn.model,learn.opt
     run.loss_func,run.data,run.epochs = learn.loss_func,learn.data,epochs or 0
@@ -274,7 +275,9 @@ def at_work(
     except BaseException as e:
         explain(e, run, gravity(e))
         raise
-    finally: run.busy = ''
+    finally:
+        run.pred,run.loss = map_tensors(torch.Tensor.detach, (run.pred, run.loss))
+        run.busy = ''
 
 @contextmanager
 def a_pass(
