@@ -52,7 +52,7 @@ class Callback:
     the runner's. To change one, write it there: `self.run.xb = ...`. A callback with
     `__call__(event)` hears of all. A subclass need not call `super().__init__`."""
     _order:float = 0        # callbacks with a lower number are called first
-    run:'Runner' = None     # type: ignore[assignment]  # there is none yet
+    run:Any = None          # the runner that it belongs to, once there is one
 
     @property
     def name(self) -> str:

@@ -523,7 +523,7 @@ class FailsAtPred(runner.Callback):
 def test_validate_and_get_preds():
     AvgStats,Recorder = callbacks.AvgStatsCallback,callbacks.Recorder
     learn,log = tiny_learner(n_valid=3),Log()
-    run = runner.Runner([Shift, log, Recorder, AvgStats(printer=print)])
+    run = runner.Runner([Shift, log, Recorder, AvgStats(printer=lambda text: None)])
     run.fit(1, learn)
     losses,log.seen = list(run.recorder.losses),[]
     learn.model.train()
