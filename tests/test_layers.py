@@ -27,6 +27,7 @@ def exported() -> dict[str, str]:
 EXPORTED = exported()
 LESSONS = [name for name, notebook in EXPORTED.items() if '/' not in notebook]
 ENGINE = [name for name, notebook in EXPORTED.items() if '/' in notebook]
+ON_TOP = *ON_TOP, *(name for name in ENGINE if name.startswith('exercises.'))
 
 
 def path_of(name: str) -> Path: return PACKAGE/f'{name.replace(".", "/")}.py'
