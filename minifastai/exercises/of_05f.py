@@ -316,11 +316,12 @@ class MyFinder(callbacks.Callback):
         self.lrs,self.losses = [],[]
     def begin_batch(self):
         if not self.in_train: return
-        self.lr = self.min_lr*(self.max_lr/self.min_lr)**(self.n_iter/self.max_iter)
-        for group in self.opt.param_groups: group['lr'] = self.lr
+        ratio = self.max_lr/self.min_lr
+        self.rate = self.min_lr*ratio**(len(self.lrs)/(self.max_iter-1))
+        for group in self.opt.param_groups: group['lr'] = self.rate
     def after_loss(self):
         if not self.wanted(): return
-        self.lrs.append(self.lr)
+        self.lrs.append(self.rate)
         self.losses.append(self.kept())
         if self.is_strange() or self.is_high() or self.is_last(): self.end()
     def wanted(self): return self.in_train

@@ -58,7 +58,7 @@ def first_mistake(
     "The mistake that comes first"
     guesses = preds.argmax(1)
     i = int((guesses!=targs).nonzero()[0])
-    return [targs[i].item(), guesses[i].item()]
+    return [int(targs[i]), int(guesses[i])]
 
 def of_all_pairs(
     preds:Tensor, # as for `count_mistakes`
