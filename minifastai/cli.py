@@ -248,7 +248,7 @@ def _shipped():
     here = Path(minifastai.__file__).resolve().parent
     root = next((folder for folder in (here/'lessons', here.parent/'nbs') if (folder/'index.ipynb').is_file()), None)
     if root is None: raise _Usage(f'the lessons are missing from this installation: neither {here/"lessons"} nor {here.parent/"nbs"} has an index.ipynb; install the package again')
-    return {path.relative_to(root).as_posix(): path for path in sorted([*root.glob('*.ipynb'), *root.glob('images/*')])}
+    return {path.relative_to(root).as_posix(): path for path in sorted([*root.glob('*.ipynb'), *root.glob('images/*'), *root.glob('files/*')])}
 
 # %% ../nbs/98_cli.ipynb #332f4b39
 _COPIED = '.minifastai-lessons.json'

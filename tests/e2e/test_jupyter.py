@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -122,9 +123,8 @@ def jupyter_folders(home) -> dict[str, str]:
 
 def write_lessons(folder) -> None:
     "Each notebook as it is, and once more without outputs"
-    (folder/'images').mkdir(parents=True)
-    for path in (ROOT/'nbs').glob('images/*'):
-        (folder/'images'/path.name).write_bytes(path.read_bytes())
+    for part in ('images', 'files'):
+        shutil.copytree(ROOT/'nbs'/part, folder/part)
     texts = {name: read(name) for name in NAMES}
     texts |= {f'run_{name}': bare(read(name)) for name in NAMES}
     texts['long'] = long_training()

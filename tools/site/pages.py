@@ -54,8 +54,9 @@ def on_files(files, config):
         add(f'{name}.md', f'# {lesson.title}\n')     # the rest: on_page_content
         for path, picture in lesson.pictures.items():
             add((Path(name).parent/path).as_posix(), picture)
-    for image in (ROOT/'nbs').glob('images/*'):
-        add(f'images/{image.name}', image.read_bytes())
+    for folder in ('images', 'files'):
+        for path in (ROOT/'nbs'/folder).glob('*'):
+            add(f'{folder}/{path.name}', path.read_bytes())
     names = known()
     for module, built in modules().items():
         add(f'api/{short(module)}.md', api_page(module, built, names))
