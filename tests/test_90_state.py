@@ -2,6 +2,10 @@
 # Do not edit: change the notebook.
 from collections import OrderedDict,UserDict,namedtuple
 import pytest,torch
+from torch import nn
+from minifastai.callbacks import AvgStatsCallback,accuracy
+from minifastai.data import DataBunch
+from minifastai.runner import Learner,Runner
 from minifastai.engine.state import (
     batch_size,concat,cut,map_tensors,on_cpu,tensors,to_device)
 Pair = namedtuple('Pair', 'a b')
@@ -40,6 +44,26 @@ def test_the_size_of_a_batch():
     for xb,yb in ('a text', None),(torch.tensor(1.), [2]):
         with pytest.raises(TypeError, match='collate_fn') as e: batch_size(xb, yb)
         assert type(xb).__name__ in str(e.value) and type(yb).__name__ in str(e.value)
+
+
+# Lesson 90_state, cell test-time-first: Its size
+class Sequences(nn.Module):
+    "Adds up (time, items, 3)"
+    def forward(self, xb): return xb.sum(0)
+
+def test_items_are_counted_where_time_comes_first():
+    xb,yb = torch.randn(7, 11, 3),torch.arange(11)%3
+    batches = [(xb[:,:10], yb[:10]), (xb[:,10:], yb[10:])]
+    model = Sequences()
+    learn = Learner(model, torch.optim.SGD([torch.zeros(1)], lr=0.1),
+                    nn.functional.cross_entropy, DataBunch(batches, batches))
+    run = Runner(AvgStatsCallback(accuracy))
+    stats = run.validate(learn)
+    right = (model(xb).argmax(1)==yb).sum().item()
+    assert stats['accuracy']==right/11               # an average of averages is another
+    assert run.avg_stats.valid_stats.counts==[10, 1]
+    wanted = nn.functional.cross_entropy(model(xb), yb)
+    assert abs(stats['loss']-wanted.item())<1e-6
 
 
 # Lesson 90_state, cell test-where: Where it is

@@ -46,7 +46,9 @@ from minifastai.callbacks import AvgStatsCallback,ProgressCallback,Recorder,accu
 from minifastai.checkpoint import GradientAccumulation
 from minifastai.data import DataBunch,Dataset,get_databunch,get_dls
 from minifastai.distributed import DistributedCallback
+from minifastai.losses import cross_entropy
 from minifastai.norms import BatchNorm,RunningBatchNorm
+from minifastai.runner import Callback,CancelBatchException
 from minifastai.schedule import lr_find
 whole,results = get_databunch(66),{}
 
@@ -95,6 +97,7 @@ for norm in (None, BatchNorm, RunningBatchNorm):
 
 # the last batch holds one picture: process 0 gets none
 learn,run,_ = learner(torch.float64, RunningBatchNorm, n=67, bs=22)
+learn.loss_func = cross_entropy      # ours, which looks at what it is given
 run.fit(2, learn)
 keep('a share of nothing', learn, run)
 
@@ -103,10 +106,19 @@ learn,run,_ = learner(torch.float64, n=101, bs=20, items=True)
 run.fit(2, learn)
 keep('item by item', learn, run)
 
-# shares of 20 and 21 in the last batch; 0 and 1 in all
-for name,n,bs,batches in (('accumulated', 635, 66, 2),
-                          ('accumulated, shares of nothing', 8, 1, 3)):
-    cbs = [GradientAccumulation(batches)]
+class LeaveOutLast(Callback):
+    "Cancels the last batch of a pass, in one process alone: the others must follow"
+    _order = 20
+    def after_loss(self):
+        ranks = {key: int(os.environ.get(key, 0)) for key in ('RANK', 'WORLD_SIZE')}
+        last = self.run.in_train and self.run.batch+1==self.run.iters
+        if last and ranks['RANK']+1>=ranks['WORLD_SIZE']: raise CancelBatchException()
+
+# shares of 20 and 21 in the last batch; 0 and 1 in all; a last group of one batch
+for name,n,bs,batches,more in (('accumulated', 635, 66, 2, []),
+                               ('accumulated, shares of nothing', 8, 1, 3, []),
+                               ('accumulated, cut short', 635, 66, 4, [LeaveOutLast])):
+    cbs = [GradientAccumulation(batches), *more]
     learn,run,_ = learner(torch.float64, n=n, bs=bs, cbs=cbs)
     run.fit(2, learn)
     keep(name, learn, run)
@@ -120,7 +132,8 @@ keep('lr_find', learn, run, lrs=finder.lrs, found=finder.losses,
      stopped=len(finder.lrs))
 if run.distributed.rank==0: torch.save(results, sys.argv[1])
 '''
-ACCUMULATED = ['accumulated', 'accumulated, shares of nothing']
+ACCUMULATED = ['accumulated', 'accumulated, shares of nothing',
+               'accumulated, cut short']
 
 
 @pytest.fixture(scope='module')
