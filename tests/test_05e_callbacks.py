@@ -180,6 +180,9 @@ def test_no_graph_is_kept():
     assert count.most<5 and len(run.recorder.losses)==100
     run.pred = run.loss = None
     assert open_graphs()==0
+    columns = run.avg_stats.train_stats.columns
+    assert not any(column.read().requires_grad for column in columns)
+    assert not run.recorder.column.read().requires_grad
 
 
 # Lesson 05e_callbacks, cell test-the-runner-changes-nothing: The `AvgStats` we keep
@@ -424,6 +427,13 @@ def test_early_stopping_and_nan():
     assert final([nan, 3., 2., 4., 4., 4., 4.])==(2, 6)
     assert final([3., nan, 2., 4., 4., 4., 4.])==(2, 6)
     assert final([nan]*5)==(2, 3)           # no epoch is the best: the last one stays
+    script,stop = Script('valid_loss', [3., 2.]),EarlyStoppingCallback(patience=2)
+    run = Runner([AvgStatsCallback(printer=quiet), script, stop])
+    run.fit(2, tiny_learner())
+    assert (stop.best, stop.best_epoch)==(2, 1)
+    script.values = [nan, nan]                  # the next fit knows nothing of this one
+    run.fit(2, tiny_learner())
+    assert stop.best_epoch is None and stop.waited==2
 
 
 # Lesson 05e_callbacks, cell test-equal-counts-are-no-improvement: The best weights ...
@@ -544,7 +554,9 @@ def test_validate_gives_the_averages():
     assert list(stats)==['loss', 'error'] and 'validation' in text.getvalue()
     assert abs(stats['loss']-F.mse_loss(out, ds.y).item())<1e-6
     assert abs(stats['error']-error(out, ds.y).item())<1e-6
-    assert run.validate(learn)==stats                 # begins anew each time
+    xb,yb = ds.x[:3],ds.y[:3]
+    with torch.no_grad(): wanted = error(learn.model(xb), yb).item()
+    assert abs(run.validate(learn, [(xb, yb)])['error']-wanted)<1e-6     # begins anew
     preds,targs = run.get_preds(learn)
     assert torch.allclose(preds, out) and targs.equal(ds.y)
     assert run.predict(learn, ds.x).equal(preds)
