@@ -65,6 +65,7 @@ def test_a_bar_is_drawn_seldom_and_ends_where_it_should():
         bar.move(n % 900, loss)
     assert text.getvalue().count('then')<=9 and loss.read==1 and n>1000
     bar.close(1000)
+    assert bar.silent                                     # tqdm has given up its line
     assert '1000/1000' in text.getvalue() and 'loss 0.2500' in text.getvalue()
     again = Bar(10, '', dict(file=text, disable=False))
     silent = Bar(10, '', dict(file=io.StringIO()))        # no terminal
