@@ -32,7 +32,10 @@ def test_a_known_mistake_is_called_by_its_name(id, name):
     result = check(id, exercise.zoo[name][0])
     assert result.kind in ('wrong', 'exception') and not result, result
     assert result.mistakes==[name], result
-    assert name in str(result) and exercise.read_on in str(result)
+    lines = str(result).splitlines()
+    assert all(len(line)<=88 for line in lines), max(lines, key=len)
+    text = ' '.join(str(result).split())
+    assert name in text and exercise.read_on in text
 
 
 # Lesson 95_checks, cell test-example: What every exercise promises
