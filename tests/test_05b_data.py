@@ -62,15 +62,6 @@ def test_the_published_files():
         assert hashlib.md5(raw).hexdigest() == md5, name
 
 
-# Lesson 05b_data, cell test-show-images: Looking at them
-def test_show_images():
-    from matplotlib.figure import Figure
-    fig = show_images(torch.rand(3, 1, 4, 4), torch.tensor([5, 0, 4]), n_cols=2, fig=Figure())
-    assert [ax.get_title() for ax in fig.axes]==['5', '0', '4', ''] and len(fig.axes[2].images)==1 and not fig.axes[3].images
-    assert len(show_images(np.zeros((2, 9), np.uint8), fig=Figure()).axes)==2
-    for x in (torch.rand(784), torch.rand(28, 28), torch.rand(1, 1, 1, 4, 4)): assert 'x[None]' in raised(ValueError, show_images, x)
-
-
 # Lesson 05b_data, cell test-shapes-and-ranges: Train, valid, test
 def test_shapes_and_ranges():
     x_train,y_train,x_valid,y_valid = get_data()
@@ -118,6 +109,16 @@ def test_bad_files():
         (raised(FileNotFoundError, get_data, 'no/such/folder'),     ['no/such/folder', 'does not exist']),
     ]:
         assert all(word in message for word in words), (message, words)
+
+
+# Lesson 05b_data, cell test-sizes-that-overflow: Files that are not as they should be
+def test_sizes_that_are_too_large_are_refused():
+    with tempfile.TemporaryDirectory() as tmp:
+        file = tiny_mnist(tmp)/'train-images-idx3-ubyte'
+        sizes = np.array([2**31, 2**31, 4], '>u4')     # their product is 0 in int64
+        file.write_bytes(b'\0\0\x08\x03'+sizes.tobytes())
+        message = raised(ValueError, read_idx, file)
+        assert f'{file} should hold {2**64:,} bytes' in message
 
 
 # Lesson 05b_data, cell test-any-folder-of-idx-files: Files that are not as they ...
@@ -221,6 +222,12 @@ def test_databunch():
     with tempfile.TemporaryDirectory() as tmp:
         tiny = get_databunch(5, tiny_mnist(tmp))
         assert next(iter(tiny.train_dl))[0].shape==(5, 1, 4, 4) and tiny.c==3
+    raw = get_data()[2]
+    picture = normalize(raw[0].view(1, 28, 28), data.mean, data.std)      # prepared elsewhere
+    assert torch.allclose(picture, data.valid_ds.x[0]) and tiny.mean!=data.mean
+    stream = DataBunch(iter([]), iter([]))
+    assert 'some batches to train, some to validate' in repr(stream)
+    assert DataBunch([], []).mean is DataBunch([], []).std is None
     assert '0 to validate' in repr(DataBunch([1, 2], None)) and DataBunch([1, 2], None).valid_ds is None
 
 

@@ -124,7 +124,8 @@ class Normalize(torch.autograd.Function):
         return y.to(x.dtype),sums,squares
 
     @staticmethod
-    def backward(ctx, dy, *_):
+    def backward(ctx:Any, dy:Tensor, *_:Any) -> tuple:
+        "The gradients by `dy`, that of the result; `ctx` is PyTorch's, `_` is not used"
         if torch.is_grad_enabled() or is_batched(dy):
             return *_plain_gradient(ctx, dy),None,None,None
         x,mults,adds,mean,rstd,shift,_,_,share = ctx.saved_tensors
