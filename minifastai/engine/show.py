@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['axis', 'plot_loss', 'plot_lr', 'plot_loss_by_lr', 'plot_finder', 'mark_rate', 'plot_descent', 'draw_rate',
-           'rate_slider', 'write_line', 'table_line', 'Bar', 'show_maps', 'bar_cells', 'bars_html', 'entropy_widget']
+           'rate_slider', 'write_line', 'table_line', 'Bar', 'show_maps', 'bar_cells', 'bars_html', 'entropy_widget',
+           'grid', 'show_images', 'draw_lines', 'draw_hists', 'hist_svg', 'stats_svg', 'hist_widget']
 
 # %% ../../nbs/engine/92_show.ipynb #imports
 import html
+import math
 import time
 import warnings
-from collections.abc import Callable,Iterable,Sequence
+from collections.abc import Callable,Iterable,Mapping,Sequence
 from typing import TYPE_CHECKING,Any
 import torch
 from .sheet import CLASSES
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from ipywidgets import HBox,VBox
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy import ndarray
     from torch import Tensor
     from torch.nn import Module
 
@@ -316,3 +319,174 @@ def entropy_widget(
         return button
     buttons = widgets.HBox([shift_button(-1), shift_button(+1)])
     return widgets.HBox([widgets.VBox([*sliders, buttons]), bars])
+
+# %% ../../nbs/engine/92_show.ipynb #grid
+def grid(
+    n:int,        # how many axes
+    n_cols:int=2, # so many in a row
+) -> 'list[Axes]':
+    "The axes of a new figure"
+    import matplotlib.pyplot as plt
+    rows,columns = -(-n//n_cols),min(n, n_cols)
+    axs = plt.subplots(rows, columns, figsize=(9, 2.6*rows), layout='constrained',
+                       squeeze=False)[1].flat
+    for ax in axs[n:]: ax.remove()
+    return list(axs[:n])
+
+# %% ../../nbs/engine/92_show.ipynb #show-images
+def show_images(
+    x:'Tensor|ndarray',  # (N, H, W), (N, 1, H, W), (N, 3, H, W); (N, H*W) if square
+    titles:'Sequence|Tensor|ndarray|None'=None, # a text or a number for each picture
+    n_cols:int=10,       # pictures in a row
+    size:float=0.9,      # of one picture, in inches
+    fig:'Figure|None'=None, # the figure to draw into; None: a new one
+) -> 'Figure':
+    """Draw pictures in a grid and return the figure
+
+    Values run from the smallest to the largest of each picture. ValueError where `x` is
+    no batch of pictures. As the last line of a cell it needs a semicolon, or Jupyter
+    shows the figure twice."""
+    import matplotlib.pyplot as plt
+    pictures = _pictures(x)
+    if hasattr(titles, 'tolist'): titles = titles.tolist()
+    n_cols = max(1, min(n_cols, len(pictures)))
+    n_rows = max(1, -(-len(pictures)//n_cols))            # rounded up
+    if fig is None:
+        height = size if titles is None else size+0.25
+        fig = plt.figure(figsize=(n_cols*size, n_rows*height), layout='constrained')
+    for i,ax in enumerate(fig.subplots(n_rows, n_cols, squeeze=False).flat):
+        ax.axis('off')
+        if i>=len(pictures): continue
+        low,high = pictures[i].min(),pictures[i].max()
+        ax.imshow((pictures[i]-low)/max(high-low, 1e-12), cmap='gray')
+        if titles is not None: ax.set_title(str(titles[i]), fontsize=9)
+    return fig
+
+def _pictures(x):
+    "`x` as matplotlib takes it: (N, H, W) or (N, H, W, 3), float32"
+    import numpy as np
+    if hasattr(x, 'detach'): x = x.detach().cpu().float()
+    x = np.asarray(x, np.float32)
+    if x.ndim not in (2, 3, 4):
+        raise ValueError('show_images draws a batch of pictures, such as (N, H, W), '
+                         f'but this is {x.shape}; one picture becomes one by x[None]')
+    if x.ndim==2:
+        side = round(x.shape[1]**0.5)
+        if side*side!=x.shape[1]:
+            raise ValueError('flat pictures must be square to be drawn, but these have '
+                             f'{x.shape[1]} pixels: give them as (N, H, W); one '
+                             'picture (H, W) becomes a batch by x[None]')
+        x = x.reshape(-1, side, side)
+    if x.ndim<4: return x
+    return x[:,0] if x.shape[1]==1 else x.transpose(0, 2, 3, 1)
+
+# %% ../../nbs/engine/92_show.ipynb #draw-statistics
+def draw_lines(
+    series:Mapping,   # {layer: (batches, values)}
+    title:str,        # over the picture
+    xlabel:str,       # what is counted to the right
+    ylabel:str,       # what the values are
+    ax:'Axes|None',   # the axis to draw into; None: that of a new figure
+) -> 'Axes':
+    "A line for each layer, the deeper the lighter; returns the axis"
+    from matplotlib import colormaps
+    ax = axis(ax, title, xlabel, ylabel)
+    for k,(i,(batches,values)) in enumerate(series.items()):
+        color = colormaps['plasma'](0.85*k/max(len(series)-1, 1))
+        marker = '.' if len(batches)<=20 else None
+        ax.plot(batches, values, lw=1.2, label=f'layer {i}', marker=marker, color=color)
+    ax.legend(fontsize='small')
+    return ax
+
+def draw_hists(
+    series:Mapping,             # {layer: (batches, histograms)}
+    outside:Mapping,            # {layer: the share of its values that is in no bin}
+    hist_range:tuple,           # lower edge of the first and upper edge of the last bin
+    xlabel:str,                 # what is counted to the right
+    axs:'Iterable[Axes]|None',  # one for each layer; None: those of a new figure
+) -> 'list[Axes]':
+    "A picture for each layer, and one colour bar for all; returns their axes"
+    from matplotlib.colors import FuncNorm
+    from numpy import expm1,log1p
+    axs = grid(len(series)) if axs is None else list(getattr(axs, 'flat', axs))
+    most = max(hists.max().item() for _,hists in series.values())
+    norm = FuncNorm((log1p, expm1), 0, max(most, 1))
+    for ax,(i,(batches,hists)) in zip(axs, series.items(), strict=True):
+        step = batches.step
+        lost = f' ({outside[i]:.1%} outside)' if outside[i]>=0.0005 else ''
+        ax.set(title=f'layer {i}{lost}', xlabel=xlabel, ylabel='activation')
+        image = ax.imshow(
+            hists.T, norm=norm, origin='lower', aspect='auto', interpolation='nearest',
+            extent=(-step/2, (len(hists)-0.5)*step, *hist_range))
+    bar = axs[0].figure.colorbar(image, ax=axs, format='{x:,.0f}',
+                                 label='activations in the bin (log scale)')
+    bar.set_ticks([0, *(10**k for k in range(1, 16) if 10**k<=most)])
+    return axs
+
+# %% ../../nbs/engine/92_show.ipynb #hist-svg
+def hist_svg(
+    counts:Iterable[float], # of the bins, all of the same width
+    hist_range:tuple,       # lower edge of the first and upper edge of the last bin
+    title:str='',           # over the picture, and what a screen reader says
+    log:bool=True,          # heights log(1 + count) instead of count
+) -> str:
+    "A histogram as an SVG picture"
+    counts = [float(count) for count in counts]
+    name,scale = html.escape(title),'log(1 + count)' if log else 'count'
+    return ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 230" width="640" '
+            'height="230" font-family="sans-serif" font-size="12" role="img" '
+            f'aria-label="{name or "histogram"}">'
+            '<rect width="640" height="230" fill="white"/>'
+            f'<text x="20" y="16">{name}</text><text x="20" y="32" fill="#666">'
+            f'bars: {scale}, the highest is {max(counts):,.0f}</text>'
+            f'<g fill="#1f77b4">{_bars(counts, *hist_range, log)}</g>'
+            f'<path d="M20 190H620" stroke="black"/>{_ticks(*hist_range)}'
+            '<text x="320" y="224" text-anchor="middle">activation</text></svg>')
+
+def _bars(counts, low, high, log):
+    "A rectangle for each bin; its title says what it counts"
+    heights = [math.log1p(count) if log else count for count in counts]
+    most,width,n = max(heights) or 1.,600/len(counts),len(counts)
+    edges = [low+i*(high-low)/n for i in range(n+1)]
+    return ''.join(
+        f'<rect x="{20+i*width:.2f}" y="{190-150*h/most:.2f}" width="{width:.2f}" '
+        f'height="{150*h/most:.2f}"><title>{edges[i]:.2f} to {edges[i+1]:.2f}: '
+        f'{counts[i]:,.0f}</title></rect>' for i,h in enumerate(heights))
+
+def _ticks(low, high):
+    "Five numbers under the line"
+    return ''.join(f'<text x="{20+600*k/4:.0f}" y="208" text-anchor="middle">'
+                   f'{low+(high-low)*k/4:g}</text>' for k in range(5))
+
+# %% ../../nbs/engine/92_show.ipynb #widget
+def stats_svg(
+    stats:Any,     # an `ActivationStats` that has recorded something
+    layer:int,     # number of the layer
+    batch:int,     # number of the recorded batch, from 0
+    log:bool=True, # as for `hist_svg`
+) -> str:
+    "The histogram of one layer at one recorded batch, and its three numbers, as SVG"
+    of_it = stats.means,stats.stds,stats.near_zero,stats.hists
+    mean,std,near,hist = (values[layer][batch] for values in of_it)
+    title = (f'layer {layer}, batch {batch*stats.every}: mean {mean:.3f}, '
+             f'std {std:.3f}, near zero {near:.1%}')
+    return hist_svg(hist.tolist(), stats.hist_range, title, log)
+
+def hist_widget(
+    stats:Any, # an `ActivationStats` that has recorded something
+) -> 'VBox':
+    "Choose a layer, slide through the batches, see its histogram"
+    import ipywidgets as widgets
+    options = [(f'layer {i}', i) for i in stats.series('hists')]
+    layer = widgets.Dropdown(options=options, description='layer')
+    batch = widgets.IntSlider(min=0, max=0, step=stats.every, description='batch',
+                              layout=widgets.Layout(width='30em'))
+    log = widgets.Checkbox(value=True, description='log scale')
+    picture = widgets.HTML()
+    def draw(change=None):
+        batch.max = (len(stats.hists[layer.value])-1)*stats.every
+        number = batch.value//stats.every
+        picture.value = stats_svg(stats, layer.value, number, log.value)
+    for control in (layer, batch, log): control.observe(draw, names='value')
+    draw()
+    return widgets.VBox([widgets.HBox([layer, batch, log]), picture])
