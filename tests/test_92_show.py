@@ -127,3 +127,72 @@ def test_sliders_move_the_bars():
     assert bars.value==bars_html([7, 1, -3, 3, -2])
     for _ in range(30): up.click()
     assert [s.value for s in sliders]==[10, 4, 0, 6, 1]      # it stops as one
+
+
+# Lesson 92_show, cell test-show-images: Pictures
+def test_show_images():
+    import numpy as np,torch
+    from matplotlib.figure import Figure
+    from minifastai.engine.show import show_images
+    from minifastai.testing import raised
+    names = torch.tensor([5, 0, 4])
+    fig = show_images(torch.rand(3, 1, 4, 4), names, n_cols=2, fig=Figure())
+    assert [ax.get_title() for ax in fig.axes]==['5', '0', '4', '']
+    assert len(fig.axes[2].images)==1 and not fig.axes[3].images
+    shown = fig.axes[0].images[0].get_array()
+    assert shown.shape==(4, 4) and shown.min()==0 and shown.max()==1
+    colour = show_images(torch.rand(2, 3, 4, 5)).axes[1].images[0]
+    assert colour.get_array().shape==(4, 5, 3)
+    assert len(show_images(np.zeros((2, 9), np.uint8), fig=Figure()).axes)==2
+    for x in (torch.rand(784), torch.rand(28, 28), torch.rand(1, 1, 1, 4, 4)):
+        assert 'x[None]' in raised(ValueError, show_images, x)
+
+
+# Lesson 92_show, cell test-draw-statistics: Statistics of layers
+def test_lines_and_pictures_of_statistics():
+    import math,numpy as np
+    import matplotlib.pyplot as plt
+    from minifastai.engine.show import draw_hists,draw_lines
+    batches = range(0, 30, 10)
+    lines = {0: (batches, np.array([1., 2., 3.])), 4: (batches, np.array([3., 2., 1.]))}
+    ax = draw_lines(lines, 'means', 'batch', 'mean', None)
+    texts = ax.get_title(),ax.get_xlabel(),ax.get_ylabel()
+    assert texts==('means', 'batch', 'mean')
+    assert [t.get_text() for t in ax.get_legend().get_texts()]==['layer 0', 'layer 4']
+    assert list(ax.lines[1].get_xdata())==[0, 10, 20]
+    assert list(ax.lines[1].get_ydata())==[3, 2, 1]
+    hists = {0: (batches, np.array([[0, 5], [1, 4], [9, 0]])),
+             4: (batches, np.array([[0, 0], [99, 1], [2, 3]]))}
+    axs = draw_hists(hists, {0: 0.25, 4: 0.}, (-1, 3), 'use', None)
+    assert [ax.get_title() for ax in axs]==['layer 0 (25.0% outside)', 'layer 4']
+    assert len(axs[0].figure.axes)==3              # two pictures, one colour bar
+    image, = axs[0].images
+    assert image.get_extent()==[-5, 25, -1, 3] and axs[0].get_xlabel()=='use'
+    assert (image.get_array()==hists[0][1].T).all()           # a column is a batch
+    assert abs(image.norm(9)-math.log(10)/math.log(100))<1e-6 # log(1 + count)
+    mine = plt.subplots(1, 2)[1]
+    assert draw_hists(hists, {0: 0., 4: 0.}, (-1, 3), 'batch', mine)==list(mine)
+
+
+# Lesson 92_show, cell test-hist-svg: Statistics of layers
+def test_picture_of_a_histogram():
+    import math
+    from xml.etree import ElementTree
+    from minifastai.engine.show import hist_svg
+    def parts(name, svg):
+        tree = ElementTree.fromstring(svg)
+        return [part for part in tree.iter('{http://www.w3.org/2000/svg}'+name)]
+    def bars(*args, **kwargs): return parts('rect', hist_svg(*args, **kwargs))[1:]
+    def of(bars, name): return [float(bar.get(name)) for bar in bars]
+    plain = bars([0, 3, 1, 0], (-2, 2), 'a < b', log=False)
+    assert of(plain, 'height')==[0, 150, 50, 0] and of(plain, 'y')==[190, 40, 140, 190]
+    assert of(plain, 'x')==[20, 170, 320, 470]
+    assert plain[1][0].text=='-1.00 to 0.00: 3'
+    heights = of(bars([0, 3, 1, 0], (-2, 2)), 'height')
+    assert heights[1]==150 and abs(heights[2]/150-math.log(2)/math.log(4))<1e-3
+    texts = [text.text for text in parts('text', hist_svg([0, 3], (-2, 2), 'a < b'))]
+    assert texts[0]=='a < b' and texts[2:]==['-2', '-1', '0', '1', '2', 'activation']
+    assert 'nan' not in hist_svg([0, 0], (0, 1))
+    for title,label in (('', 'histogram'), ('"', '"'), ('a < b', 'a < b')):
+        tree = ElementTree.fromstring(hist_svg([1], (0, 1), title))
+        assert tree.get('aria-label')==label
