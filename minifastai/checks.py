@@ -106,7 +106,7 @@ def short(
 
 # %% ../nbs/engine/95_checks.ipynb #exercise-code
 SEED = 42
-PACKAGE = Path(runner.__file__).parent
+PACKAGE = Path(inspect.getfile(runner)).parent
 
 class NotYet(Exception): "Raised where the reader has not written anything yet"
 
