@@ -141,15 +141,15 @@ def descent(
     smooth:float=0.8,       # by this factor each further neighbour weighs less
 ) -> Descent:
     "Find the way down in the losses of a search"
-    losses = np.minimum(losses, max(losses[:5]))   # how bad the end was is no matter
-    i = np.arange(len(losses))
+    seen = np.minimum(losses, max(losses[:5]))     # how bad the end was is no matter
+    i = np.arange(len(seen))
     weights = smooth**abs(i[:,None]-i)
-    curve = weights @ losses/weights.sum(1)
+    curve = weights @ seen/weights.sum(1)
     end = int(curve.argmin())
     level = curve[:max(1, end//3)].mean()
-    noise = (losses-curve)[:max(5, end//3)].std()
+    noise = (seen-curve)[:max(5, end//3)].std()
     start = np.flatnonzero(curve[:end+1]>=level-0.1*(level-curve[end]))[-1]
-    return Descent(losses, curve, float(level), float(noise), int(start), end)
+    return Descent(seen, curve, float(level), float(noise), int(start), end)
 
 # %% ../nbs/05f_lr_finder.ipynb #d9d84854
 class LRFinder(Callback):
@@ -194,7 +194,9 @@ class LRFinder(Callback):
     def begin_validate(self):
         if self.run.epochs: raise CancelEpochException()   # no need of an accuracy
 
-    def stop(self, why:str) -> None:
+    def stop(self,
+        why:str, # in words
+    ) -> None:
         "End the training, and remember why"
         self.stopped = f'{why}, at a rate of {self.rate:.3g}'
         raise CancelTrainException()
@@ -206,7 +208,8 @@ class LRFinder(Callback):
         "A rate to try; None, with a warning, where there is too little to judge by"
         guard.check_method(method)
         found = descent(self.losses, self.smooth) if self.losses else None
-        return found.rate(self.lrs, method) if guard.can_judge(found) else None
+        if not guard.can_judge(found) or found is None: return None
+        return found.rate(self.lrs, method)
 
     suggestion = property(suggest, doc='The rate that `suggest()` gives')
     plot = show.plot_finder
@@ -228,5 +231,5 @@ def lr_find(
     with twin(learn, guard.listify(cbs)) as (its_learn, its_cbs):
         run = Runner([*its_cbs, finder], cb_funcs)
         run.fit(math.ceil(finder.max_iter/n_batches), its_learn)
-    for cb in run.cbs: cb.run = None       # so that nobody keeps the twin
+    for cb in run.cbs: vars(cb).pop('run', None)       # nothing keeps the twin
     return finder

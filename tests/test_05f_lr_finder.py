@@ -7,7 +7,9 @@ from torch import nn
 from minifastai.data import Dataset,DataBunch,get_dls
 from minifastai.runner import Callback,Learner,Runner
 from minifastai.callbacks import Recorder
-from minifastai.schedule import *
+from minifastai.schedule import (
+    LRFinder,ParamScheduler,combine_scheds,cos_1cycle_anneal,descent,lr_find,
+    much_worse,sched_cos,sched_exp,sched_lin,sched_no)
 
 def raised(exception, func, *args, **kwargs):
     "The message of the `exception` that `func(*args, **kwargs)` must raise"
