@@ -136,6 +136,14 @@ def plot_descent(
     mark_rate(ax, answer, 'answer')
     ax.set_xscale('log')
     ax.legend(loc='lower left', fontsize=8)
+    near = ax.inset_axes((0.06, 0.48, 0.26, 0.3))      # the flat part, from close by
+    near.plot(flat, found.losses[:len(flat)], '.', color='0.6')
+    near.fill_between(flat, found.level-found.noise, found.level+found.noise,
+                      color='tab:orange', alpha=0.3)
+    near.plot(flat, [found.level]*len(flat), color='tab:orange', lw=2)
+    near.set(xscale='log', xticks=[], yticks=[], title='level and noise')
+    near.title.set_fontsize(8)
+    near.minorticks_off()
     return ax
 
 # %% ../../nbs/engine/92_show.ipynb #rate-slider-code

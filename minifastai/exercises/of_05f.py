@@ -208,6 +208,11 @@ add(Exercise('05f.6', 'slower_first(curve, n_groups), which makes a callback',
     'all groups are slower': (factors(lambda curve, n: [lambda pos: curve(pos)/10]*n),
         'Only the first group should be slower. In a loop, all functions made there '
         'read the same variable, when they are called.'),
+    'the last value of a loop': (
+        factors(lambda curve, n: [lambda pos: curve(pos)*factor
+                                  for factor in [0.1]+[1]*(n-1)]),
+        'Functions that are made in a loop read its variable when they are called, and '
+        'then it has its last value. Let another function make each of them.'),
     'the first rate is constant': (slow_down(lambda curve, pos: curve(0)/10),
         'The first group stays at a tenth of the start: it should follow the curve.'),
     'the last group is slower': (
