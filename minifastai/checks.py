@@ -6,9 +6,9 @@
 __all__ = ['SEED', 'PACKAGE', 'forward', 'EXERCISES', 'STUBS', 'LIBRARIES', 'Verdict', 'compare', 'wrong', 'as_numbers',
            'compare_numbers', 'everywhere', 'short', 'NotYet', 'call', 'copied', 'is_changed', 'gradient_of',
            'gradients', 'home', 'Exercise', 'all_exercises', 'add', 'find_exercise', 'same_random_state', 'Raised',
-           'outcomes', 'outcome', 'differences', 'agree', 'told', 'known_mistakes', 'explains', 'steps', 'parts',
-           'empty_parts', 'is_unwritten', 'is_readers', 'place', 'Result', 'check', 'told_as', 'report', 'misuse',
-           'spy', 'small_learner', 'parameters', 'plain', 'kind_of', 'made']
+           'outcomes', 'outcome', 'differences', 'agree', 'told', 'known_mistakes', 'explains', 'code_of', 'steps',
+           'empty_inside', 'parts', 'empty_parts', 'is_unwritten', 'is_readers', 'place', 'Result', 'check', 'told_as',
+           'report', 'misuse', 'spy', 'small_learner', 'parameters', 'plain', 'kind_of', 'made']
 
 # %% ../nbs/engine/95_checks.ipynb #imports
 import dis,difflib,inspect,random,sys,sysconfig,textwrap,traceback
@@ -296,7 +296,7 @@ def told(
 ) -> str:
     "The worst of each thing that was compared; those of one verdict together"
     kinds = ['wrong', 'close', 'exact']
-    groups:dict[str,dict[str,list]] = {kind: {} for kind in kinds}   # {kind: {text: names}}
+    groups:dict[str,dict[str,list]] = {kind: {} for kind in kinds}  # {text: names}
     several = len({case for case,_,_ in found})>1
     for what in dict.fromkeys(what for _,what,_ in found if what!='exception'):
         seen = [(case, verdict) for case,name,verdict in found if name==what]
@@ -339,28 +339,44 @@ def explains(
     return same(got, seen) and not same(seen, right)
 
 # %% ../nbs/engine/95_checks.ipynb #stub-code
-def steps(
+def code_of(
     f:Any, # a function, or what holds one, such as a property
-) -> list|None:
-    "What Python does when it calls `f`; None for what is no function"
-    f = inspect.unwrap(getattr(f, '__func__', None) or getattr(f, 'fget', None) or f)
-    if not hasattr(f, '__code__'): return None
-    return [(step.opname, step.argval) for step in dis.get_instructions(f)
+) -> Any:
+    "Its compiled code; None for what is no function of Python's"
+    f = getattr(f, '__func__', None) or getattr(f, 'fget', None) or f
+    return getattr(inspect.unwrap(f), '__code__', None)
+
+def steps(
+    code:Any, # as `code_of` gives it; anything else is given back as it is
+) -> Any:
+    "What Python does when it executes it"
+    if not inspect.iscode(code): return code
+    return [(step.opname, step.argval) for step in dis.get_instructions(code)
             if step.opname!='NOP']
 
 def _none(): return None
 def _dots(): return ...
 def _todo(): raise NotImplementedError
 def _todo_called(): raise NotImplementedError()
-STUBS = [steps(f) for f in (_none, _dots, _todo, _todo_called)]
+STUBS = [steps(f.__code__) for f in (_none, _dots, _todo, _todo_called)]
+
+def empty_inside(
+    code:Any, # as `code_of` gives it; in anything else there is nothing
+) -> list[str]:
+    "The names of functions that are defined inside of it and do nothing"
+    if not inspect.iscode(code): return []
+    inner = [part for part in code.co_consts if inspect.iscode(part)]
+    named = [part for part in inner if part.co_name!='<lambda>']
+    empty = [part.co_name for part in named if steps(part) in STUBS]
+    return empty+[name for part in inner for name in empty_inside(part)]
 
 def parts(
     answer:Any, # a class or a function
 ) -> dict[str,Any]:
-    "{name: its steps, or what it is} of a function, or for what a class defines"
-    if not isinstance(answer, type): return {answer.__name__: steps(answer) or 'C'}
-    return {name: steps(part) or short(part) for name,part in vars(answer).items()
-            if steps(part) or not name.startswith('__')}
+    "{name: its code, or what it is} of a function, or for what a class defines"
+    own = vars(answer) if isinstance(answer, type) else {answer.__name__: answer}
+    return {name: code_of(part) or short(part) for name,part in own.items()
+            if code_of(part) or not name.startswith('__')}
 
 def empty_parts(
     answer:Any,    # what the reader gave to `check`
@@ -369,9 +385,10 @@ def empty_parts(
     "What in it does nothing, or is as the lesson gave it"
     if answer is None or answer is ...: return ['the answer']
     if not hasattr(answer, '__name__'): return []
-    found,given = parts(answer),parts(stub) if stub else {}
-    empty = [name for name,part in found.items() if part in STUBS]
-    written = [name for name,part in found.items() if part!=given.get(name)]
+    mine,given = parts(answer),parts(stub) if stub else {}
+    empty = [name for name,part in mine.items() if steps(part) in STUBS]
+    empty += [name for part in mine.values() for name in empty_inside(part)]
+    written = [name for name in mine if steps(mine[name])!=steps(given.get(name))]
     return empty if empty or written else [answer.__name__]
 
 def is_unwritten(

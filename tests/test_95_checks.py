@@ -66,11 +66,14 @@ def test_all_kinds_of_nothing_are_not_yet_there():
     def dots(*args): ...
     def todo(*args): raise NotImplementedError
     def todo_with_text(*args): raise NotImplementedError('yours')
+    def made_inside(x):
+        def mean(): ...
+        return mean()
     def half(x):
         "Begun"
         _ = x.mean()
         return ...
-    for answer in nothing,dots,todo,todo_with_text,half,None,...:
+    for answer in nothing,dots,todo,todo_with_text,made_inside,half,None,...:
         result = check('05a.1', answer)
         assert result.kind=='not yet' and 'not yet' in str(result), (answer, result)
 

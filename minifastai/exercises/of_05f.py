@@ -24,7 +24,8 @@ def watch_curve(answer, start, end):
     if not callable(curve := call(answer, start, end)):
         return {'what it makes': f'{short(curve)}', 'curve': []}
     positions = [i/20 for i in range(21)]
-    return {'what it makes': 'a function', 'curve': [curve(pos) for pos in positions]}
+    found = [call(curve, pos) for pos in positions]
+    return {'what it makes': 'a function', 'curve': found}
 
 def some_ends(g):
     ends = [torch.rand(2, generator=g).mul(7).sub(6).mul(math.log(10)).exp().tolist()
