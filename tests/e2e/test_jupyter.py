@@ -367,7 +367,7 @@ def test_05a_from_the_first_to_the_last_cell_and_its_button(jupyter):
     jupyter.open('run_05a_foundations')
     jupyter.run_all()
     i = next(i for i, cell in enumerate(read('05a_foundations')['cells'])
-             if source(cell) == 'make_hi_button()')
+             if "button_and_area('Click me', say_hi)" in source(cell))
     button = jupyter.cell(i).get_by_role('button', name='Click me')
     assert 'hi' not in jupyter.text(i).split()
     button.click()
