@@ -196,3 +196,45 @@ def test_picture_of_a_histogram():
     for title,label in (('', 'histogram'), ('"', '"'), ('a < b', 'a < b')):
         tree = ElementTree.fromstring(hist_svg([1], (0, 1), title))
         assert tree.get('aria-label')==label
+
+
+# Lesson 92_show, cell test-widgets-of-05a: A button with a place to print, and a ...
+def test_widgets_call_back():
+    import torch
+    from minifastai.engine.show import button_and_area,labelling_tool
+    from minifastai.testing import raised
+    clicks,labels = [],{}
+    button,_ = button_and_area('a text', clicks.append).children
+    assert button.description=='a text' and not clicks
+    button.click()
+    assert clicks==[button]
+    tool = labelling_tool(torch.rand(3, 5, 5), 'ab', labels.__setitem__)
+    image,buttons,text = tool.children
+    a,b = buttons.children
+    pictures = [bytes(image.value)]
+    for button in b,a:
+        button.click()
+        pictures.append(bytes(image.value))
+    assert labels=={0: 'b', 1: 'a'} and text.value=='picture 3 of 3'
+    assert len(set(pictures))==3 and all(p.startswith(b'\x89PNG') for p in pictures)
+    assert not a.disabled
+    a.click()
+    assert labels[2]=='a' and a.disabled and b.disabled and 'all' in text.value
+
+
+# Lesson 92_show, cell test-sources-below: Sources below the cell
+def test_sources_are_printed_without_paths():
+    import subprocess,sys
+    from minifastai.engine.show import plain_source,sources_below
+    page = ('\x1b[31mSignature:\x1b[39m f(x)\n\x1b[31mSource:\x1b[39m   \ndef f(x):\n'
+        '    return x\n\x1b[31mFile:\x1b[39m      /a/b.py\n'
+        '\x1b[31mType:\x1b[39m      function')
+    assert plain_source({'text/plain': page})=='def f(x):\n    return x'
+    assert plain_source('no source\n')=='no source'
+    code = ('from IPython.core.interactiveshell import InteractiveShell\n'
+        'shell = InteractiveShell.instance()\n'
+        'from minifastai.engine import show\nshow.sources_below()\n'
+        'shell.run_cell("import textwrap\\ntextwrap.dedent??")')
+    ran = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert ran.stdout.startswith('def dedent(text):'), ran.stdout+ran.stderr
+    assert 'textwrap.py' not in ran.stdout

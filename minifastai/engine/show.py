@@ -5,14 +5,16 @@
 # %% auto #0
 __all__ = ['axis', 'plot_loss', 'plot_lr', 'plot_loss_by_lr', 'plot_finder', 'mark_rate', 'plot_descent', 'draw_rate',
            'rate_slider', 'write_line', 'table_line', 'Bar', 'show_maps', 'bar_cells', 'bars_html', 'entropy_widget',
-           'grid', 'show_images', 'draw_lines', 'draw_hists', 'hist_svg', 'stats_svg', 'hist_widget']
+           'grid', 'show_images', 'draw_lines', 'draw_hists', 'hist_svg', 'stats_svg', 'hist_widget', 'button_and_area',
+           'as_png', 'labelling_tool', 'plain_source', 'sources_below']
 
 # %% ../../nbs/engine/92_show.ipynb #imports
-import html
+import html,io,re
 import math
 import time
 import warnings
 from collections.abc import Callable,Iterable,Mapping,Sequence
+from functools import partial
 from typing import TYPE_CHECKING,Any
 import torch
 from .sheet import CLASSES
@@ -498,3 +500,68 @@ def hist_widget(
     for control in (layer, batch, log): control.observe(draw, names='value')
     draw()
     return widgets.VBox([widgets.HBox([layer, batch, log]), picture])
+
+# %% ../../nbs/engine/92_show.ipynb #button-and-area
+def button_and_area(
+    text:str,      # on the button
+    func:Callable, # called with the button at each click
+) -> 'VBox':
+    "A button above an area; what `func` prints at a click goes into the area"
+    import ipywidgets as widgets
+    button,area = widgets.Button(description=text),widgets.Output()
+    def in_area(clicked):
+        with area: func(clicked)
+    button.on_click(in_area)
+    return widgets.VBox([button, area])
+
+# %% ../../nbs/engine/92_show.ipynb #labelling-tool
+def as_png(
+    picture:'Tensor', # (H, W), from 0 (black) to 1
+) -> bytes:
+    "A grey picture as the bytes of a PNG file"
+    from matplotlib.image import imsave
+    file = io.BytesIO()
+    imsave(file, picture.cpu().numpy(), cmap='gray', vmin=0, vmax=1, format='png')
+    return file.getvalue()
+
+def labelling_tool(
+    pictures:'Tensor', # (N, H, W), from 0 (black) to 1
+    labels:Iterable,   # a button for each
+    give:Callable,     # called with the number of a picture and its label
+) -> 'VBox':           # the picture, the buttons, a line of text
+    "Shows one picture after the other; a click gives it a label"
+    import ipywidgets as widgets
+    image,text = widgets.Image(width=140),widgets.Label()
+    names,narrow,number = list(labels),widgets.Layout(width='auto'),0
+    buttons = [widgets.Button(description=str(name), layout=narrow) for name in names]
+    def show():
+        text.value = f'picture {number+1} of {len(pictures)}'
+        if number<len(pictures): image.value = as_png(pictures[number])
+        else: text.value = 'all pictures have a label'
+        for button in buttons: button.disabled = number>=len(pictures)
+    def choose(label, button):
+        nonlocal number
+        give(number, label)
+        number += 1
+        show()
+    for name,button in zip(names, buttons): button.on_click(partial(choose, name))
+    show()
+    return widgets.VBox([image, widgets.HBox(buttons), text])
+
+# %% ../../nbs/engine/92_show.ipynb #sources-below
+def plain_source(
+    page:str|dict, # what IPython gives to a pager; the text of a dictionary counts
+) -> str:
+    "The source in it, without colours and without lines about the file"
+    text = page['text/plain'] if isinstance(page, dict) else page
+    text = re.sub(r'\x1b\[[0-9;]*m', '', text)
+    text = re.split(r'^(?:File|Type|Class docstring): ', text, flags=re.M)[0]
+    return re.sub(r'(?s).*^Source: *\n', '', text, flags=re.M).strip('\n')
+
+def sources_below() -> None:
+    "From now on `name??` prints the source below the cell; without IPython, nothing"
+    from IPython import get_ipython
+    shell = get_ipython()
+    if shell is None: return
+    def below(shell, page, *args, **kwargs): print(plain_source(page))
+    shell.set_hook('show_in_pager', below, 0)
