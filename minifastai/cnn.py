@@ -13,7 +13,7 @@ from functools import partial
 import torch,torch.nn.functional as F
 from torch import Tensor,nn
 from .data import DataBunch
-from .engine import state
+from .engine.state import to_device
 from .engine.guard import whole_number
 from .runner import Callback,Learner,Runner
 from .callbacks import AvgStatsCallback,ProgressCallback,Recorder,accuracy
@@ -79,7 +79,7 @@ class CudaCallback(Callback):
     def begin_validate(self): _move_model(self.model, self.opt, self.device)
     def begin_batch(self):
         run = self.run
-        run.xb,run.yb = state.to_device((run.xb, run.yb), self.device)
+        run.xb,run.yb = to_device((run.xb, run.yb), self.device)
 
 # %% ../nbs/06a_cuda_cnn.ipynb #042c44a0
 def _view(x, size):

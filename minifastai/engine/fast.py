@@ -7,7 +7,7 @@ __all__ = ['Column', 'Old', 'normalize_plain', 'transforms_active', 'is_batched'
            'normalize_by_own', 'normalize_by_given', 'histogram', 'share_near', 'as_is', 'BatchLoader']
 
 # %% ../../nbs/engine/93_fast.ipynb #imports
-from collections.abc import Callable,Iterator
+from collections.abc import Callable
 from typing import Any,NamedTuple
 import torch,torch.nn.functional as F
 from torch import Tensor
@@ -244,7 +244,7 @@ class BatchLoader(DataLoader):
     """PyTorch's loader, which steps aside where it has nothing to do
 
     The sampler yields the indices of a whole batch, and `collate_fn` is `as_is`."""
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Any:
         if self.num_workers or self.pin_memory or self.collate_fn is not as_is:
             return super().__iter__()
         # PyTorch's loader draws one number, the workers' seed, before the sampler draws

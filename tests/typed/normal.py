@@ -44,5 +44,5 @@ def train(data: DataBunch, n: int) -> list[float]:
 
 
 if __name__ == '__main__':
-    data = get_databunch(512, None)     # type: ignore[arg-type]  # 05b is to be mended
+    data = get_databunch(512, None)
     print(train(data, 50)[-1])
