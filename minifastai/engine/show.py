@@ -358,7 +358,7 @@ def show_images(
     shows the figure twice."""
     import matplotlib.pyplot as plt
     pictures = _pictures(x)
-    if hasattr(titles, 'tolist'): titles = titles.tolist()
+    if titles is not None and hasattr(titles, 'tolist'): titles = titles.tolist()
     n_cols = max(1, min(n_cols, len(pictures)))
     n_rows = max(1, -(-len(pictures)//n_cols))            # rounded up
     if fig is None:
@@ -436,7 +436,7 @@ def draw_hists(
 # %% ../../nbs/engine/92_show.ipynb #hist-svg
 def hist_svg(
     counts:Iterable[float], # of the bins, all of the same width
-    hist_range:tuple,       # lower edge of the first and upper edge of the last bin
+    hist_range:tuple[float,float], # lower edge of the first, upper edge of the last bin
     title:str='',           # over the picture, and what a screen reader says
     log:bool=True,          # heights log(1 + count) instead of count
 ) -> str:
