@@ -125,15 +125,15 @@ class Announcer(State):
         finally: del worst,passing     # or the exception would keep itself alive
 
     @contextmanager
-    def _scope(self, cancel, on_cancel, at_end=None):
-        "`cancel` ends what is inside, `on_cancel` says so; `at_end` comes in any case"
+    def _scope(self, cancel, on_cancel, always=None):
+        "`cancel` ends what is inside, `on_cancel` says so; `always` comes in any case"
         try:
             try: yield
             except cancel: self(on_cancel)
         except BaseException as e:
-            if at_end: self.tell_all(at_end, e)
+            if always: self.tell_all(always, e)
             raise
-        if at_end: self.tell_all(at_end)
+        if always: self.tell_all(always)
 
 # %% ../nbs/05d_runner.ipynb #the-loop
 class Loop(Announcer):
@@ -142,7 +142,11 @@ class Loop(Announcer):
         epochs:int,    # passes over the training data
         learn:Learner, # what is trained
     ) -> None:
-        "Train; what is no cancellation passes on after `after_fit`, with notes"
+        """Train; an error passes on after `after_fit`, with notes.
+
+        A cancellation where there is nothing to cancel becomes a RuntimeError."""
+        # at_work sets model, opt, ..., n_iter and first_epoch; TrainEvalCallback sets
+        # in_train and counts; by gravity at_work explains a cancellation that comes out
         with (guard.at_work(self, learn, guard.fit_of(epochs, learn), gravity),
               self._scope(CancelTrainException, 'after_cancel_train', 'after_fit')):
             self.opt.zero_grad()

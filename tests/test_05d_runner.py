@@ -10,6 +10,7 @@ from torch import nn
 from minifastai import callbacks,runner
 from minifastai.checks import check
 from minifastai.data import DataBunch
+from minifastai.exercises import of_05d
 from minifastai.runner import *
 from minifastai.testing import tiny_learner
 class Halve(Callback):
@@ -105,7 +106,7 @@ def test_solution_losses():
     for wrong in (SmallCallback, NeverAnew, Tensors): assert not check('05d.1', wrong)
 
 
-# Lesson 05d_runner, cell test-hiding-an-attribute-is-warned-about-once: Reading ...
+# Lesson 05d_runner, cell test-hiding-an-attribute-is-warned-about-once: When a ...
 class Hides(Callback):
     def begin_batch(self): self.xb = self.xb/2
 class Changes(Callback):
@@ -144,6 +145,19 @@ def test_solution_one_batch():
         run.in_train = was
     assert check('05d.2', right)
     assert not check('05d.2', nothing) and not check('05d.2', learns_always)
+
+
+# Lesson 05d_runner, cell small-runner-is-right: Everybody hears of the end
+class Swallowing(of_05d.Small):
+    def fit(self, epochs, learn):
+        try: super().fit(epochs, learn)
+        except Exception: pass
+class NeverFits(of_05d.Small):
+    def fit(self, epochs, learn): pass
+
+def test_solution_whole():
+    assert check('05d.6', of_05d.Small)
+    for wrong in (Swallowing, NeverFits): assert not check('05d.6', wrong)
 
 
 # Lesson 05d_runner, cell test-attributes-before-there-is-a-runner: The runner
@@ -308,7 +322,25 @@ def test_cancelling_around_the_step():
     assert left('after_backward', CancelEpochException())==[]
 
 
-# Lesson 05d_runner, cell test-solution-skip-bad-batch: The three cancellations
+# Lesson 05d_runner, cell test-an-end-without-a-beginning: An end without a beginning
+class Opens(Callback):
+    closed = 0
+    def begin_fit(self): self.run.at_end.callback(self.close)
+    def close(self): self.closed += 1
+class StopsFirst(Callback):
+    def begin_fit(self): raise CancelTrainException()
+
+def test_an_end_without_a_beginning():
+    for cbs,closed in [([StopsFirst], 0), ([], 1)]:
+        opens = Opens()
+        Runner([*cbs, opens, StopsFirst]).fit(1, tiny_learner())
+        assert opens.closed==closed
+    opens,failing = Opens(),Spy('after_fit', OSError())
+    raised(OSError, Runner([failing, opens]).fit, 1, tiny_learner())
+    assert opens.closed==1
+
+
+# Lesson 05d_runner, cell test-solution-skip-bad-batch: An end without a beginning
 class SkipIt(Callback):
     def __init__(self, limit): self.limit,self.skipped = limit,0
     def after_loss(self):
@@ -329,7 +361,7 @@ def test_solution_skip_bad_batch():
     for wrong in (SkipNothing, StopsAll, TooLate): assert not check('05d.4', wrong)
 
 
-# Lesson 05d_runner, cell test-solution-only-batches: The three cancellations
+# Lesson 05d_runner, cell test-solution-only-batches: An end without a beginning
 class Only(Callback):
     def __init__(self, n): self.n = n
     def after_batch(self):
