@@ -187,8 +187,8 @@ class LRFinder(Callback):
         self.mean = self.smooth*self.mean+(1-self.smooth)*loss
         self.smoothed.append(self.mean/(1-self.smooth**len(self.losses)))
         if much_worse(self.smoothed, self.worse):
-            self.stop(f'the smoothed loss was {self.smoothed[-1]:.3g}, '
-                      f'its best had been {min(self.smoothed):.3g}')
+            best = min(self.smoothed)
+            self.stop(f'the smoothed loss was far above its best of {best:.3g}')
         if len(self.lrs)==self.max_iter: self.stop(f'max_iter={self.max_iter} batches')
 
     def begin_validate(self):
@@ -206,9 +206,8 @@ class LRFinder(Callback):
                              # steepest; 'lowest': where it ends
     ) -> float|None:
         "A rate to try; None, with a warning, where there is too little to judge by"
-        guard.check_method(method)
         found = descent(self.losses, self.smooth) if self.losses else None
-        if not guard.can_judge(found) or found is None: return None
+        if not guard.can_judge(found, method) or found is None: return None
         return found.rate(self.lrs, method)
 
     suggestion = property(suggest, doc='The rate that `suggest()` gives')

@@ -171,7 +171,7 @@ class Poison(Callback):
 def test_fewer_than_the_maximum():
     finder = LRFinder(max_iter=100, max_lr=100)
     Runner(finder).fit(10, tiny_learner())
-    assert 10<len(finder.lrs)<100 and 'its best had been' in finder.stopped
+    assert 10<len(finder.lrs)<100 and 'far above its best' in finder.stopped
     assert len(finder.lrs)==len(finder.losses)==len(finder.smoothed)
     factors = np.array(finder.lrs[1:])/finder.lrs[:-1]
     assert np.allclose(factors, (100/1e-6)**(1/99)) and finder.lrs[0]==1e-6

@@ -361,15 +361,16 @@ def test_what_is_said_of_schedules_and_searches():
     for search in ((1, 0.1, 1), (10, 1, 0.1), (10, 0, 1), (2.5, 0.1, 1)):
         with pytest.raises(ValueError): guard.check_search(*search)
     guard.check_search(2, 0.1, 0.1)
-    with pytest.raises(ValueError, match='lowest'): guard.check_method('best')
+    with pytest.raises(ValueError, match='lowest'): guard.can_judge(None, 'best')
     good = dict(losses=[2.]*20, curve=[2.]*10+[1.]*10, level=2., noise=0.1, end=10)
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        assert guard.can_judge(SimpleNamespace(**good))
+        assert guard.can_judge(SimpleNamespace(**good), 'valley')
     for bad in (dict(noise=0.6), dict(end=2), dict(losses=[2.]*9), dict(level=1.001)):
         with pytest.warns(UserWarning, match='too little to judge by'):
-            assert not guard.can_judge(SimpleNamespace(**{**good, **bad}))
-    with pytest.warns(UserWarning, match='0 batches'): assert not guard.can_judge(None)
+            assert not guard.can_judge(SimpleNamespace(**{**good, **bad}), 'steep')
+    with pytest.warns(UserWarning, match='0 batches'):
+        assert not guard.can_judge(None, 'valley')
 
 
 # Lesson 91_guard, cell test-notes: Where an exception comes from

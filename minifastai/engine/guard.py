@@ -6,8 +6,7 @@
 __all__ = ['whole_number', 'as_pair', 'n_batches', 'check_loader', 'check_learner', 'fit_of', 'frozen', 'described', 'listify',
            'as_callbacks', 'callback_name', 'name_callbacks', 'meant', 'check_spelling', 'check_names', 'no_attribute',
            'at_work', 'a_pass', 'check_stats', 'metric_names', 'as_statistic', 'direction', 'check_monitor',
-           'monitored', 'check_shares', 'curves_for', 'check_search', 'check_method', 'can_judge', 'note', 'tell',
-           'explain', 'place']
+           'monitored', 'check_shares', 'curves_for', 'check_search', 'can_judge', 'note', 'tell', 'explain', 'place']
 
 # %% ../../nbs/engine/91_guard.ipynb #imports
 import inspect,math,operator,re,warnings
@@ -418,18 +417,14 @@ def check_search(
         raise ValueError(f'the rates must satisfy 0 < min_lr <= max_lr, but are '
                          f'min_lr={min_lr} and max_lr={max_lr}')
 
-def check_method(
-    method:str, # of a suggestion
-) -> None:
-    "ValueError for one that is not known"
+def can_judge(
+    found:Any,  # the `Descent` of a search; None: there was no batch
+    method:str, # of the suggestion
+) -> bool:
+    "Is there a way down? If not, a warning says why; ValueError for a strange method"
     if method not in ('valley', 'steep', 'lowest'):
         raise ValueError("method must be 'valley', 'steep' or 'lowest', but is "
                          f'{method!r}')
-
-def can_judge(
-    found:Any, # the `Descent` of a search; None: there was no batch
-) -> bool:
-    "Is there a way down? If not, a warning says why"
     n = 0 if found is None else len(found.losses)
     if n<10:
         warnings.warn(f'too little to judge by: {n} batches with a finite loss, at '
