@@ -6,7 +6,8 @@ import torch
 from hypothesis import assume,find,given,settings,strategies as st
 from hypothesis.extra.numpy import array_shapes,arrays
 from torch import tensor
-from minifastai.engine.numbers import *
+from minifastai.engine.numbers import (
+    correlation,covariance,mean_absolute_deviation,standard_deviation,variance)
 from minifastai.testing import raised
 examples = settings(deadline=None, max_examples=100, derandomize=True)
 shapes = array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=8)

@@ -202,7 +202,6 @@ def test_picture_of_a_histogram():
 def test_widgets_call_back():
     import torch
     from minifastai.engine.show import button_and_area,labelling_tool
-    from minifastai.testing import raised
     clicks,labels = [],{}
     button,_ = button_and_area('a text', clicks.append).children
     assert button.description=='a text' and not clicks
@@ -225,7 +224,7 @@ def test_widgets_call_back():
 # Lesson 92_show, cell test-sources-below: Sources below the cell
 def test_sources_are_printed_without_paths():
     import subprocess,sys
-    from minifastai.engine.show import plain_source,sources_below
+    from minifastai.engine.show import plain_source
     page = ('\x1b[31mSignature:\x1b[39m f(x)\n\x1b[31mSource:\x1b[39m   \ndef f(x):\n'
         '    return x\n\x1b[31mFile:\x1b[39m      /a/b.py\n'
         '\x1b[31mType:\x1b[39m      function')

@@ -16,7 +16,6 @@ __all__ = ['SHARED', 'HISTORY', 'watch_every', 'every', 'every_counted_from_one'
 
 # %% ../../nbs/engine/96_exercises_05a.ipynb #imports
 import inspect
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
