@@ -707,7 +707,22 @@ def test_a_group_ends_with_its_pass():
     assert steps(CancelAt(20, 'after_loss', 3, CancelTrainException))==[(0, 2.)]
 
 
-# Lesson 08a_long_runs, cell test-what-comes-after-a-short-group: Large batches on a ...
+# Lesson 08a_long_runs, cell test-gathered-gradients-survive-a-checkpoint: Large ...
+def test_gathered_gradients_survive_a_checkpoint():
+    torch.set_num_threads(1)
+    def accumulated(cbs=(), path=None):
+        learn = without_norm([16]*10)
+        try: Runner([GradientAccumulation(4), GradientClip(0.5), *cbs, *([CheckpointCallback(path, resume=True, every=1)] if path else [])]).fit(2, learn)
+        except Stop: pass
+        return learn
+    whole_ = accumulated()
+    for at in (2, 3, 4, 13):
+        with tempfile.TemporaryDirectory() as folder:
+            accumulated([StopAt(at)], f'{folder}/run.pt')
+            assert difference(whole_, accumulated(path=f'{folder}/run.pt'))==0
+
+
+# Lesson 08a_long_runs, cell test-what-comes-after-a-short-group: Sixteen bits
 class LeaveOutLast(Callback):
     _order = 20
     def after_loss(self):
@@ -732,7 +747,7 @@ def test_a_short_group_is_clipped_and_scaled_as_any():
         Runner(GradientAccumulation(3)).fit(1, learn)
 
 
-# Lesson 08a_long_runs, cell test-nested-batches-accumulate: Large batches on a ...
+# Lesson 08a_long_runs, cell test-nested-batches-accumulate: Sixteen bits
 class FromDict(nn.Linear):
     def forward(self, xb): return super().forward(xb['x'])
 
@@ -751,21 +766,6 @@ def test_nested_batches_are_weighed_and_cast():
     plain,cast = fitted(5)[0],fitted(5, MixedPrecision())
     assert not torch.equal(plain, cast[0]) and torch.allclose(plain, cast[0], atol=0.05)
     assert cast[1].dtype==torch.float32
-
-
-# Lesson 08a_long_runs, cell test-gathered-gradients-survive-a-checkpoint: Large ...
-def test_gathered_gradients_survive_a_checkpoint():
-    torch.set_num_threads(1)
-    def accumulated(cbs=(), path=None):
-        learn = without_norm([16]*10)
-        try: Runner([GradientAccumulation(4), GradientClip(0.5), *cbs, *([CheckpointCallback(path, resume=True, every=1)] if path else [])]).fit(2, learn)
-        except Stop: pass
-        return learn
-    whole_ = accumulated()
-    for at in (2, 3, 4, 13):
-        with tempfile.TemporaryDirectory() as folder:
-            accumulated([StopAt(at)], f'{folder}/run.pt')
-            assert difference(whole_, accumulated(path=f'{folder}/run.pt'))==0
 
 
 # Lesson 08a_long_runs, cell test-mixed-precision-keeps-its-promise: Sixteen bits
