@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['append_stats', 'watch_hook', 'name_among', 'Hook', 'HookStub', 'CallsAtOnce', 'FirstOnly', 'BeforeForward', 'no_hook',
-           'passes_on', 'unpacks', 'swapped_args', 'keep', 'watch_stats_of_hook', 'one_number', 'keep_stats',
+           'gives_input', 'unpacks', 'swapped_args', 'keep', 'watch_stats_of_hook', 'one_number', 'keep_stats',
            'stats_by', 'only_last', 'my_histogram', 'histogram_by', 'everything', 'in_last_bin']
 
 # %% ../../nbs/engine/96_exercises_06b.ipynb #imports
@@ -14,13 +14,12 @@ from torch import Tensor,nn
 from ..checks import add,call,Exercise,kind_of,made,short
 
 # %% ../../nbs/engine/96_exercises_06b.ipynb #ex-06b-hook
-def watch_hook(answer, x, scale, n_batches):
+def watch_hook(answer, x, n_batches):
     "What a hook on the middle of three layers sees, and what is left of it"
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     plain_out,calls = model(x),[]
     def note(*args):
         calls.append(args)
-        return scale*args[-1]
     hook = answer(model[1], note)
     outs = [model(x) for _ in range(n_batches)]
     n_calls = len(calls)
@@ -72,7 +71,9 @@ class BeforeForward(Hook):
         self.handle = m.register_forward_pre_hook(before)
 
 def no_hook(self, m, inp, out): self.f(m, inp, out)
-def passes_on(self, m, inp, out): return self.f(self, m, inp, out)
+def gives_input(self, m, inp, out):
+    self.f(self, m, inp, out)
+    return inp[0]
 def unpacks(self, m, inp, out): self.f(self, m, inp[0], out)
 def swapped_args(self, m, inp, out): self.f(self, m, out, inp)
 def keep(self): self.removed = True
@@ -80,13 +81,13 @@ def keep(self): self.removed = True
 add(Exercise('06b.1', 'a class Hook(m, f) with a method remove(); it calls f(hook, '
     'module, input, output)', Hook,
     '06b_hooks, "4. A `Hook` that cleans up after itself"',
-    lambda g: {'one batch': (torch.randn(5, 3, generator=g), 2, 1),
-               'three batches': (torch.randn(5, 3, generator=g), 1, 3)}, {
+    lambda g: {'one batch': (torch.randn(5, 3, generator=g), 1),
+               'three batches': (torch.randn(5, 3, generator=g), 3)}, {
     'f is not given the hook': (made(Hook, called=no_hook),
         'f has nowhere to keep what it finds: give it the hook as its first argument.'),
-    'what f gives is used': (made(Hook, called=passes_on),
+    'the layer gives something else': (made(Hook, called=gives_input),
         'PyTorch takes what a forward hook returns as the new output of the layer. '
-        'Call f, and return nothing.'),
+        'Return nothing, or what f returns.'),
     'input unpacked': (made(Hook, called=unpacks),
         'PyTorch gives the inputs as a tuple; f should get them as they are.'),
     'input and output swapped': (made(Hook, called=swapped_args),

@@ -7,8 +7,8 @@ __all__ = ['FOUR_MAPS', 'RUNNING', 'watch_norm', 'some_maps', 'Norm', 'BatchNorm
            'no_eps', 'no_root', 'add_first', 'every_norm', 'ForgetsKeepdim', 'OtherWayRound', 'BiasedMemory',
            'RemembersRoots', 'RemembersInEval', 'CarriesGraph', 'UsesMemory', 'keep_nothing', 'measure_in_eval',
            'LayerNorm', 'InstanceNorm', 'GroupNorm', 'Interleaved', 'SizeForNumber', 'no_groups', 'one_each',
-           'PlainRunningBatchNorm', 'UpdatesLate', 'AveragesVariances', 'NoCount', 'MeanNotSubtracted', 'UpdatesInEval',
-           'running_maps', 'detached_mix', 'weights_swapped', 'one_graph']
+           'PlainRunningBatchNorm', 'UpdatesLate', 'AveragesVariances', 'NoCount', 'ClampsVariance',
+           'MeanNotSubtracted', 'UpdatesInEval', 'running_maps', 'detached_mix', 'weights_swapped', 'one_graph']
 
 # %% ../../nbs/engine/96_exercises_07.ipynb #imports
 import torch
@@ -27,7 +27,8 @@ def watch_norm(answer, make, *batches):
         x = leaf.clone()
         out = call(layer, x)
         leaves = {'x': leaf, 'mults': layer.mults, 'adds': layer.adds}
-        found = gradients(out, leaves)
+        found = {name: value if isinstance(value, str) else value.flatten()
+                 for name,value in gradients(out, leaves).items()}
     changed = 'changed in place' if is_changed(batch, x) else 'left alone'
     buffers = {'means', 'vars'} & dict(layer.named_buffers()).keys()
     for name in sorted(buffers):
@@ -296,6 +297,10 @@ class NoCount(PlainRunningBatchNorm):
         super().update(x)
         self.count = torch.tensor(float(x.numel()//self.nf))
 
+class ClampsVariance(PlainRunningBatchNorm):
+    def normalised(self, x, mean, var):
+        return super().normalised(x, mean, var.clamp(min=0.01))
+
 class MeanNotSubtracted(PlainRunningBatchNorm):
     def normalised(self, x, mean, var): return super().normalised(x, mean, var+mean**2)
 
@@ -345,5 +350,8 @@ add(Exercise('07b.4', 'a class MyRunningBatchNorm(nf, mom=0.1, eps=1e-5) with mu
         'by the same factor, and the quotient is right: that is the debiasing.'),
     'the square of the mean': (MeanNotSubtracted,
         'A mean of squares is no variance yet: subtract the square of the mean.'),
+    'the variance clamped': (ClampsVariance,
+        'Where activations are small their variance is too, and clamping it changes '
+        'what comes out. The running sums need no clamp.'),
     'updates in eval': (UpdatesInEval, 'In eval nothing is learned.')},
     watch_norm, tol=1e-4))
