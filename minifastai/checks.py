@@ -7,8 +7,8 @@ __all__ = ['SEED', 'PACKAGE', 'forward', 'EXERCISES', 'STUBS', 'LIBRARIES', 'Ver
            'compare_numbers', 'everywhere', 'short', 'NotYet', 'call', 'copied', 'is_changed', 'gradient_of',
            'gradients', 'home', 'Exercise', 'all_exercises', 'add', 'find_exercise', 'same_random_state', 'Raised',
            'outcomes', 'outcome', 'differences', 'agree', 'told', 'known_mistakes', 'explains', 'code_of', 'steps',
-           'empty_inside', 'parts', 'empty_parts', 'is_unwritten', 'is_readers', 'place', 'Result', 'check', 'told_as',
-           'report', 'misuse', 'spy', 'small_learner', 'parameters', 'plain', 'kind_of', 'made']
+           'empty_inside', 'parts', 'empty_parts', 'is_unwritten', 'is_readers', 'place', 'Result', 'check', 'judge',
+           'told_as', 'report', 'misuse', 'spy', 'small_learner', 'parameters', 'plain', 'kind_of', 'made']
 
 # %% ../nbs/engine/95_checks.ipynb #imports
 import dis,difflib,inspect,random,sys,sysconfig,textwrap,traceback
@@ -439,7 +439,14 @@ def check(
     answer:Any, # the function or class that you wrote, itself and not what it gives
 ) -> Result:
     "Is it right? If not: what is wrong, which known mistake it is, where to read on"
-    exercise = find_exercise(id)
+    return judge(find_exercise(id), answer)
+
+def judge(
+    exercise:Exercise, # which
+    answer:Any,        # as for `check`
+) -> Result:
+    "`check` for an exercise that need not be registered"
+    id = exercise.id
     if problem := misuse(exercise, answer):
         return Result('wrong', told_as('✗', id, problem))
     got = outcomes(exercise, answer)

@@ -11,7 +11,7 @@ __all__ = ['two_sets', 'normalised', 'stats', 'watch_both', 'each_by_itself', 'w
 
 # %% ../../nbs/engine/96_exercises_05b.ipynb #imports
 import torch
-from ..checks import SEED,add,call,Exercise,is_changed,made,parts
+from ..checks import SEED,add,call,Exercise,is_changed,made
 
 # %% ../../nbs/engine/96_exercises_05b.ipynb #ex-05b-normalise
 def two_sets(g):

@@ -22,7 +22,7 @@ import torch,torch.nn.functional as F
 from torch import nn
 from .. import callbacks,runner
 from ..checks import (
-    add, Exercise, home, kind_of, made, parameters, plain, small_learner, spy, steps)
+    add, Exercise, home, kind_of, made, parameters, plain, small_learner, spy)
 
 # %% ../../nbs/engine/96_exercises_05d.ipynb #ex-05d-losses
 def watch_losses(answer, fits, losses):

@@ -14,9 +14,8 @@ __all__ = ['watch_curve', 'some_ends', 'exp_curve', 'trapezoid', 'straight_end',
 import math
 import torch
 from .. import callbacks,runner
-from minifastai.checks import (
-    add, call, Exercise, home, kind_of, made, plain, short, small_learner, spy,
-    steps)
+from ..checks import (
+    add, call, Exercise, home, kind_of, made, plain, short, small_learner, spy)
 
 # %% ../../nbs/engine/96_exercises_05f.ipynb #ex-05f-curves
 def watch_curve(answer, start, end):
