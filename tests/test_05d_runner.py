@@ -11,9 +11,11 @@ from minifastai import callbacks,runner
 from minifastai.checks import check
 from minifastai.data import DataBunch
 from minifastai.exercises import of_05d
-from minifastai.runner import *
+from minifastai.runner import (
+    CANCELLATIONS, Callback, CancelBatchException, CancelEpochException,
+    CancelTrainException, EVENTS, Learner, Runner, TrainEvalCallback)
 from minifastai.testing import tiny_learner
-class Halve(Callback):
+class DivideBy(Callback):
     "Divides the batch; at module level, so that it can be pickled"
     def __init__(self, by=2): self.by = by
     def begin_batch(self): self.run.xb = self.xb/self.by
@@ -162,12 +164,12 @@ def test_solution_whole():
 
 # Lesson 05d_runner, cell test-attributes-before-there-is-a-runner: The runner
 def test_attributes_before_there_is_a_runner():
-    e = raised(AttributeError, getattr, Halve(), 'unknown')
-    assert 'Halve' in str(e) and 'no runner yet' in str(e)
-    pickled = pickle.loads(pickle.dumps(Halve(3)))
-    for twin in (copy.copy(Halve(3)), copy.deepcopy(Halve(3)), pickled):
+    e = raised(AttributeError, getattr, DivideBy(), 'unknown')
+    assert 'DivideBy' in str(e) and 'no runner yet' in str(e)
+    pickled = pickle.loads(pickle.dumps(DivideBy(3)))
+    for twin in (copy.copy(DivideBy(3)), copy.deepcopy(DivideBy(3)), pickled):
         assert not hasattr(twin, 'unknown') and twin.by==3
-    assert not hasattr(Halve(), 'loss')
+    assert not hasattr(DivideBy(), 'loss')
 
 
 # Lesson 05d_runner, cell test-a-property-s-own-error-comes-out: The runner

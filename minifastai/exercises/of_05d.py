@@ -94,7 +94,8 @@ def _predict_early(run): run.pred = run.model(run.early[0])
 def _lose_early(run): run.loss = run.loss_func(run.pred, run.early[1])
 STEPS = {
     'forget': _forget, 'read': _read, 'predict-early': _predict_early,
-    'lose-early': _lose_early, 'predict': _predict, 'lose': _lose, 'predict+lose+backward': _in_locals,
+    'lose-early': _lose_early, 'predict': _predict, 'lose': _lose,
+    'predict+lose+backward': _in_locals,
     'backward': lambda run: run.loss.backward(),
     'step': lambda run: run.opt.step(),
     'zero': lambda run: run.opt.zero_grad()}
