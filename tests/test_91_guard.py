@@ -252,6 +252,9 @@ def test_a_callback_at_work_is_not_taken_away():
 
 
 # Lesson 91_guard, cell test-work: At work
+class Meanwhile(Callback):
+    def after_pred(self): self.seen = self.run.epochs,self.run.batch,self.run.busy
+
 def test_work_is_put_down_however_it_ends():
     done = []
     class Opens(Callback):
@@ -265,6 +268,12 @@ def test_work_is_put_down_however_it_ends():
         try: Runner([Opens, Fails(event, e)]).fit(1, learn)
         except KeyError: pass
         assert done==['fit']
+    run = Runner(Meanwhile)
+    run.get_preds(learn)                                # a pass is no epoch of a fit
+    assert run.meanwhile.seen==(0, 1, 'pass')
+    run.meanwhile.seen = None
+    run.fit(0, learn)
+    assert run.meanwhile.seen is None and run.epochs==0
     run = Runner([Opens, Fails('after_pred', KeyError(1))])
     learn.model.train()
     done.clear()
