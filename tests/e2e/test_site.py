@@ -7,9 +7,12 @@ import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.error import HTTPError
 from urllib.parse import unquote, urldefrag
+from urllib.request import urlopen
 
 import pytest
+import torch
 from browser import ROOT, SHOTS, chromium, needs_chromium, new_page
 from notebooks import WIDTH, find, name_of, notebooks, read
 
@@ -113,6 +116,13 @@ def test_nothing_goes_wrong_and_no_other_host_is_asked(crawled):
     assert not crawled[1], '\n'.join(crawled[1][:20])
 
 
+def can_be_fetched(url: str) -> bool:
+    "Is there such a file?"
+    try:
+        with urlopen(url) as answer: return answer.status == 200
+    except HTTPError: return False
+
+
 def test_no_broken_link(site, crawled):
     pages, _ = crawled
     broken = []
@@ -120,11 +130,38 @@ def test_no_broken_link(site, crawled):
         for link in found['links']:
             if not link.startswith(site): continue
             target, anchor = urldefrag(link)
+            if not target.endswith(('.html', '/')):     # a file to download
+                if not can_be_fetched(target): broken.append(f'{url}: {link}')
+                continue
             if target.endswith('/'): target += 'index.html'
             known = pages.get(target)
             if known is None or anchor and unquote(anchor) not in known['ids']:
                 broken.append(f'{url}: {link}')
     assert not broken, '\n'.join(broken[:20])
+
+
+SLIDERS = """() => [...document.querySelectorAll('tbody tr')].map(
+    row => [2, 4, 6].map(i => Number(row.cells[i].textContent)))"""
+
+
+def test_the_sliders_of_05c_need_no_kernel(site, browser):
+    page = new_page(browser)
+    page.goto(f'{site}files/sliders.html')
+
+    def agree() -> list:
+        shown = torch.tensor(page.evaluate(SLIDERS), dtype=torch.float64)
+        acts = shown[:, 0]
+        wanted = torch.stack([acts, acts.softmax(0), acts.sigmoid()], 1)
+        assert torch.allclose(shown, wanted, atol=6e-4)
+        return acts.tolist()
+
+    assert agree() == [3, 2, -2, 4, -1]
+    for _ in range(30): page.get_by_text('all −1').click()
+    assert agree() == [-5, -6, -10, -4, -9]       # they stop as one
+    page.get_by_label('plane').focus()
+    page.keyboard.press('End')
+    assert agree() == [-5, -6, 10, -4, -9]
+    page.context.close()
 
 
 def test_readable_at_390_pixels(crawled):
