@@ -6,7 +6,8 @@
 __all__ = ['whole_number', 'as_pair', 'n_batches', 'check_loader', 'check_learner', 'fit_of', 'frozen', 'described', 'listify',
            'as_callbacks', 'callback_name', 'name_callbacks', 'meant', 'check_spelling', 'check_names', 'no_attribute',
            'at_work', 'a_pass', 'check_stats', 'metric_names', 'as_statistic', 'direction', 'check_monitor',
-           'monitored', 'check_shares', 'curves_for', 'check_search', 'can_judge', 'note', 'tell', 'explain', 'place']
+           'monitored', 'check_shares', 'curves_for', 'check_search', 'can_judge', 'check_classes',
+           'check_target_shares', 'check_target_numbers', 'check_zeros_and_ones', 'note', 'tell', 'explain', 'place']
 
 # %% ../../nbs/engine/91_guard.ipynb #imports
 import inspect,math,operator,re,warnings
@@ -438,6 +439,71 @@ def can_judge(
                   f'noise of {found.noise:.2g}. Try other rates, larger batches, a '
                   'better initialisation.', stacklevel=3)
     return False
+
+# %% ../../nbs/engine/91_guard.ipynb #losses-code
+def check_classes(
+    logits:torch.Tensor, # activations
+    target:torch.Tensor, # class numbers, or shares
+    dim:int,             # the dimension of `logits` that holds the classes
+) -> None:
+    "`ValueError` unless `target` fits `logits`"
+    shape = tuple(logits.shape)
+    if not logits.is_floating_point() or not shape or not shape[dim]:
+        raise ValueError(f'logits: got {logits.dtype} of shape {shape}, wanted '
+                         'floating-point activations, (N, C), of at least one class')
+    if target.is_floating_point(): check_target_shares(shape, target, dim)
+    else: check_target_numbers(shape, target, dim)
+
+def check_target_shares(
+    shape:tuple,         # of the activations
+    target:torch.Tensor, # for each item and class its share
+    dim:int,             # of the classes
+) -> None:
+    "`ValueError` unless the shares of each item are 0 or more and add up to 1"
+    if target.shape!=shape:
+        raise ValueError(f'target: got shares of shape {tuple(target.shape)}, wanted '
+                         f'{shape}, as the logits; class numbers must be integers')
+    sums = target.detach().sum(dim)
+    if (target>=0).all() and ((sums-1).abs()<1e-2).all(): return
+    raise ValueError("target: each item's shares must be 0 or more and add up to 1, "
+                     f'got sums from {sums.min():.4g} to {sums.max():.4g}. Several '
+                     'classes, or none, at once: use binary_cross_entropy')
+
+def check_target_numbers(
+    shape:tuple,         # of the activations
+    target:torch.Tensor, # a class for each item
+    dim:int,             # of the classes
+) -> None:
+    "`ValueError` unless there is one number for each item, and each is a class"
+    wanted = shape[:dim]+shape[dim+1:]
+    if target.dtype==torch.bool:
+        raise ValueError('target: got booleans, wanted class numbers (integers) or '
+                         'shares (floating point)')
+    if target.shape!=wanted:
+        raise ValueError(f'target: got class numbers of shape {tuple(target.shape)}, '
+                         f'wanted {wanted} for logits of shape {shape}')
+    if not target.numel(): return         # no item: the mean is nan, as PyTorch has it
+    low,high = target.min().item(),target.max().item()
+    if low<0 or high>=shape[dim]:
+        raise ValueError(f'target: got class numbers from {low} to {high}, wanted 0 to '
+                         f'{shape[dim]-1}, since the logits have {shape[dim]} classes')
+
+def check_zeros_and_ones(
+    logits:torch.Tensor,  # activations
+    targets:torch.Tensor, # for each of them a 0, a 1 or a probability
+) -> None:
+    "`ValueError` unless `targets` fits `logits`"
+    shape,given = tuple(logits.shape),tuple(targets.shape)
+    if not logits.is_floating_point() or not logits.numel() and shape[:1]!=(0,):
+        raise ValueError(f'logits: got {logits.dtype} of shape {shape}, wanted at '
+                         'least one floating-point activation')
+    if shape!=given:
+        raise ValueError(f'targets: got shape {given}, wanted {shape}, as the logits: '
+                         'a 0 or 1 for each item and class. Class numbers? Use '
+                         'torch.nn.functional.one_hot(targets, n_classes) first')
+    if not ((targets>=0)&(targets<=1)).all():
+        raise ValueError(f'targets: got values from {targets.min().item()} to '
+                         f'{targets.max().item()}, wanted 0 to 1')
 
 # %% ../../nbs/engine/91_guard.ipynb #notes
 def note(
