@@ -382,6 +382,20 @@ def test_what_is_said_of_schedules_and_searches():
         assert not guard.can_judge(None, 'valley')
 
 
+# Lesson 91_guard, cell test-losses: Losses
+def test_targets_that_do_not_fit_are_refused():
+    logits = torch.zeros(4, 3)
+    guard.check_classes(logits, torch.tensor([0, 1, 2, 0]), 1)
+    guard.check_classes(logits, torch.full((4, 3), 1/3), 1)
+    guard.check_classes(logits[:0], torch.zeros(0).long(), 1)
+    guard.check_zeros_and_ones(logits, torch.ones(4, 3))
+    guard.check_zeros_and_ones(logits[:0], torch.ones(0, 3))
+    one = torch.tensor([1, 2, 3, 3])                     # counted from 1
+    refused(ValueError, '1 to 3, wanted 0 to 2', guard.check_classes, logits, one, 1)
+    refused(ValueError, 'one_hot', guard.check_zeros_and_ones, logits, one)
+    refused(ValueError, 'sums from 3 to 3', guard.check_classes, logits, logits+1, 1)
+
+
 # Lesson 91_guard, cell test-notes: Where an exception comes from
 class Broken(nn.Linear):
     def forward(self, x): raise OSError('broken')
