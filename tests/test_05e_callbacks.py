@@ -43,7 +43,7 @@ class Script(Callback):
         self.avg_stats.history[-1][self.column] = self.values[self.epoch]
 
 
-# Lesson 05e_callbacks, cell test-solution-exact-stats: Equal, and yet not equal
+# Lesson 05e_callbacks, cell test-solution-exact-stats: The same pictures in another ...
 class PlainStats:
     def __init__(self, metrics):
         self.metrics,self.names = metrics,['loss', *(m.__name__ for m in metrics)]
@@ -568,7 +568,7 @@ def test_validate_gives_the_averages():
     assert run.recorder.losses==losses and run.avg_stats.history==history
 
 
-# Lesson 05e_callbacks, cell test-solution-root-mean-square: Exercises
+# Lesson 05e_callbacks, cell test-solution-root-mean-square: Validating and predicting
 class Rms(Callback):
     total,n = 0.,0
     def begin_validate(self): self.total,self.n = 0.,0
