@@ -199,14 +199,17 @@ add(Exercise('05a.3', 'once(func): a function that calls func the first time onl
 def watch_history(answer, values, extra):
     "What two of them hold after a calculation that sends named arguments"
     cbs = answer(),answer()
+    # a mistake that spoils all the rest is told alone
+    rest = {'vals': values, 'vals of a second one': values, 'n_begun': 2*[len(values)],
+            'lists': 'one for each object', 'further named arguments': 'taken'}
     for cb in cbs:
         for epoch,val in enumerate(values):
             if refuses(cb.before_calc, epoch, **extra):
-                return {'further named arguments': 'refused by before_calc'}
+                return {**rest, 'further named arguments': 'refused by before_calc'}
             if refuses(cb.after_calc, epoch, val=val, **extra):
-                return {'further named arguments': 'refused by after_calc'}
-    if cbs[0].vals is cbs[1].vals: return {'lists': 'one for all objects'}
-    return {'lists': 'one for each object', 'n_begun': [cb.n_begun for cb in cbs],
+                return {**rest, 'further named arguments': 'refused by after_calc'}
+    if cbs[0].vals is cbs[1].vals: return {**rest, 'lists': 'one for all objects'}
+    return {**rest, 'n_begun': [cb.n_begun for cb in cbs],
             'vals': list(cbs[0].vals), 'vals of a second one': list(cbs[1].vals)}
 
 def refuses(method, epoch, **named):
