@@ -13,10 +13,12 @@ name = about['lib_name']
 
 
 def not_for_readers(folder: str, names: list[str]) -> list[str]:
-    "What lies about among the notebooks: all but notebooks, pictures, files and folders"
+    "What lies about among the notebooks: all but them, their pictures and folders"
+    kinds = '.ipynb', '.png', '.svg', '.xlsx', '.html'
+
     def wanted(path: Path) -> bool:
         if path.name[0] in '._': return False
-        return path.is_dir() or path.suffix in ('.ipynb', '.png', '.svg', '.xlsx', '.html')
+        return path.is_dir() or path.suffix in kinds
     return [name for name in names if not wanted(Path(folder, name))]
 
 
