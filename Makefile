@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 junit = $(if $(JUNIT),--junitxml=$(JUNIT)/$(1).xml,)
 
 .PHONY: help setup train test test-all test-slow e2e lint sync check-sync lessons \
-	sizes notebooks bench bench-quick bench-profile lab lab-src site bump clean
+	sizes notebooks bench bench-quick lab lab-src site bump clean
 help:
 	@echo "make train        train a CNN on MNIST and write report/"
 	@echo "make lab          open a copy of the lessons in JupyterLab, in my-lessons/"
@@ -23,7 +23,7 @@ help:
 	@echo "make lab-src      open the notebooks themselves in JupyterLab"
 	@echo "make site         the lessons and the API as web pages, in _site/"
 	@echo "make bench        measure beside other libraries, write benchmarks/results.md"
-	@echo "                  (bench-quick: short, writes nothing; bench-profile: why)"
+	@echo "                  (bench-quick: short, writes nothing)"
 	@echo "make bump VERSION=0.2.0   raise the version"
 
 setup: $(STAMP)
@@ -75,9 +75,6 @@ bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python benchmarks/run.py $(ARGS)
 bench-quick: $(STAMP)
 	$(BIN)/python benchmarks/run.py --quick $(ARGS)
-# why some bars are missed, part by part
-bench-profile: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/profile_missed.py
 # JupyterLab changes a notebook by opening it, and nbs/ is the source of the package: so
 # a reader works on a copy. What the reader changed there is kept (exit code 1 says so).
 jupyterlab = $(BIN)/python -m jupyterlab --ServerApp.root_dir=$(1) \

@@ -314,12 +314,15 @@ def _first_bad_layer(model, xb):
         if found or _finite(output): return
         weights = '' if all(map(_finite, m.parameters())) else ', whose weights are not finite already'
         found.append(f'the first layer with a bad output is {names[m]} ({type(m).__name__}){weights}')
-    buffers,hooks = [(b, b.clone()) for b in model.buffers()],[m.register_forward_hook(look) for m in model.modules()]
+    buffers = [(m, name, b, b.clone()) for m in model.modules()
+               for name,b in m._buffers.items() if b is not None]
+    hooks = [m.register_forward_hook(look) for m in model.modules()]
+    eager = torch.compiler.set_stance('force_eager')      # compiled code would pass the hooks by
     try:
-        with torch.no_grad(): model(xb)
+        with torch.no_grad(),eager: model(xb)
     finally:
         for hook in hooks: hook.remove()
-        for b,value in buffers: b.copy_(value)
+        for m,name,b,value in buffers: setattr(m, name, b.copy_(value))
     return found[0] if found else 'the outputs of all layers are finite in a second run, so look at the loss function and the targets (or at dropout, which differs in a second run)'
 
 class TerminateOnNaNCallback(Callback):

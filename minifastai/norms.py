@@ -94,8 +94,8 @@ class GroupNorm(_Norm):
         super().__init__(nf, eps)
         if num_groups<1 or nf%num_groups:
             raise ValueError(
-                f'GroupNorm({num_groups}, {nf}): {nf} channels do not fall into num_groups='
-                f'{num_groups} equal groups. Choose a number that divides {nf}')
+                f'GroupNorm({num_groups}, {nf}): {nf} channels do not fall into '
+                f'num_groups={num_groups} equal groups. Choose one that divides {nf}')
         self.num_groups = num_groups
 
     def forward(self, x:Tensor) -> Tensor:
@@ -140,10 +140,10 @@ class RunningBatchNorm(_Norm):
     """Each channel by running statistics, in training too; for every batch size from 1
 
     The lesson's own, there is no paper. x: (N, C, H, W). ValueError for another shape
-    or for integers. Of running sums, squares and count, mean = sums/count and variance =
-    squares/count - mean²: it keeps the two quotients, about a shift, and the count. The
-    batch at hand weighs m = 1 - (1-mom)/sqrt(max(N-1, 1)), and only its share carries
-    gradient.
+    or for integers. Of running sums, squares and count, mean = sums/count and variance
+    = squares/count - mean²: it keeps the two quotients, about a shift, and the count.
+    The batch at hand weighs m = 1 - (1-mom)/sqrt(max(N-1, 1)), and only its share
+    carries gradient.
 
     Compiled, it puts new tensors in the place of its buffers: a `state_dict` taken
     before does not follow. Under gradient checkpointing each backward pass must come
