@@ -503,16 +503,16 @@ def test_mom_is_a_number():
 
 # Lesson 07_batchnorm, cell test-16-bits: The same test for every norm
 def test_running_statistics_have_room_in_16_bits():
-    def batches(n): return [torch.randn(256,4,28,28)+3 for _ in range(n)]
+    def drawn(n): return [torch.randn(256,4,28,28)+3 for _ in range(n)]
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float16)
     try: born = RunningBatchNorm(4)
     finally: torch.set_default_dtype(torch.float32)
     assert {b.dtype for b in born.buffers()}=={torch.float32}
-    for x in batches(3): out = born(x.half())
+    for x in drawn(3): out = born(x.half())
     assert out.dtype==torch.float16 and out.isfinite().all() and born.count>65504
     full = RunningBatchNorm(4)
-    for x in batches(3): full(x)
+    for x in drawn(3): full(x)
     halved = {name: value.half() for name,value in full.state_dict().items()}
     x = torch.randn(2,4,3,3)+3
     for assign in (False,True):           # somebody cast the saved numbers, not the layer
@@ -522,30 +522,30 @@ def test_running_statistics_have_room_in_16_bits():
         torch.testing.assert_close(loaded.vars, full.vars, rtol=1e-2, atol=1e-3)
         out = loaded.eval()(x).float()
         torch.testing.assert_close(out, full.eval()(x), rtol=1e-2, atol=1e-2)
-        loaded.train()(batches(1)[0])
+        loaded.train()(drawn(1)[0])
         assert loaded.count.isfinite() and loaded.count>65504
 
 
 # Lesson 07_batchnorm, cell test-checkpointing: The same test for every norm
 def test_gradient_checkpointing_changes_nothing():
     from torch.utils.checkpoint import checkpoint
-    weights = torch.randn(8,8,6,6)
-    def train(block, x, wrap):
+    pulls = torch.randn(8,8,6,6)
+    def gradients_by(block, x, wrap):
         x.grad = None
         block.zero_grad()
-        (wrap(block, x)*weights).sum().backward()
+        (wrap(block, x)*pulls).sum().backward()
         return [x.grad,*(p.grad for p in block.parameters())]
     for norm in five_norms():
         for reentrant in (True,False):
             torch.manual_seed(0)
-            plain = nn.Sequential(nn.Conv2d(3, 8, 3), copy.deepcopy(norm), nn.ReLU())
-            other = copy.deepcopy(plain)
+            kept = nn.Sequential(nn.Conv2d(3, 8, 3), copy.deepcopy(norm), nn.ReLU())
+            other = copy.deepcopy(kept)
             for i in range(3):
                 x = (torch.randn(8,3,8,8)+i).requires_grad_()
-                wanted = [g.clone() for g in train(plain, x, lambda block,x: block(x))]
+                wanted = [g.clone() for g in gradients_by(kept, x, lambda block,x: block(x))]
                 again = partial(checkpoint, use_reentrant=reentrant)
-                for g,w in zip(train(other, x, again), wanted): assert torch.equal(g, w)
-            for b,w in zip(other.buffers(), plain.buffers()): assert torch.equal(b, w)
+                for g,w in zip(gradients_by(other, x, again), wanted): assert torch.equal(g, w)
+            for b,w in zip(other.buffers(), kept.buffers()): assert torch.equal(b, w)
 
 
 # Lesson 07_batchnorm, cell test-checkpointed-late: The same test for every norm
@@ -563,15 +563,18 @@ def test_a_late_repetition_is_refused():
 # Lesson 07_batchnorm, cell test-traced: The same test for every norm
 def test_traced_norms_can_be_saved():
     import io,warnings
-    warnings.simplefilter('ignore')       # PyTorch would rather export than trace
+    def traced(norm):
+        "As it comes back from a file"
+        file = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')       # PyTorch would rather export than trace
+            torch.jit.save(torch.jit.trace(norm, torch.randn(2,8,5,5)), file)
+            file.seek(0)
+            return torch.jit.load(file)
     torch.manual_seed(0)
     for norm in five_norms():
         for x in (torch.randn(4,8,6,6),torch.randn(2,8,3,5)+4): norm(x)
-        norm.eval()
-        file = io.BytesIO()
-        torch.jit.save(torch.jit.trace(norm, torch.randn(2,8,5,5)), file)
-        file.seek(0)
-        loaded = torch.jit.load(file)
+        loaded = traced(norm.eval())
         assert 'PythonOp' not in str(loaded.graph) and '^' not in str(loaded.graph)
         for shape in ((2,8,5,5),(3,8,4,7)):       # another shape than the traced one, too
             x = torch.randn(shape)*3+1
@@ -581,19 +584,20 @@ def test_traced_norms_can_be_saved():
 # Lesson 07_batchnorm, cell test-exported: The same test for every norm
 def test_exported_norms_learn_as_they_do():
     import warnings
-    warnings.simplefilter('ignore')
+    def exported(norm, strict):
+        size = torch.export.Dim('size', min=2, max=64)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            return torch.export.export(copy.deepcopy(norm), (torch.randn(4,8,5,5),),
+                                       strict=strict, dynamic_shapes=({0: size},)).module()
     torch.manual_seed(0)
-    size = torch.export.Dim('size', min=2, max=64)
-    x = torch.randn(4,8,5,5)
     for norm in (BatchNorm(8),RunningBatchNorm(8)):
         for strict in (False,True):
             if strict and not hasattr(torch.compiler, 'is_exporting'): continue
-            eager = copy.deepcopy(norm)
-            program = torch.export.export(copy.deepcopy(norm), (x,), strict=strict,
-                                          dynamic_shapes=({0: size},)).module()
+            eager,program = copy.deepcopy(norm),exported(norm, strict)
             for i,n in enumerate((5,2,9)):
-                batch = torch.randn(n,8,5,5)+i
-                torch.testing.assert_close(program(batch), eager(batch))
+                x = torch.randn(n,8,5,5)+i
+                torch.testing.assert_close(program(x), eager(x))
             for name,value in eager.state_dict().items():
                 torch.testing.assert_close(program.state_dict()[name], value)
 
@@ -603,16 +607,16 @@ def test_norms_in_functional_transforms():
     from torch.func import functional_call,grad,jacrev,jvp,vmap
     torch.manual_seed(0)
     x,tangent = torch.randn(2,8,3,3).double(),torch.randn(2,8,3,3).double()
-    def same(transform, ours, theirs):
+    def agree(transform, ours, theirs):
         found,wanted = transform(ours),transform(theirs)
         torch.testing.assert_close(found, wanted, rtol=1e-8, atol=1e-8)
     pairs = [(a.double(), b.double()) for a,b in norm_pairs(8, 2)]
     for ours,theirs in pairs[1:]:
-        same(lambda m: grad(lambda z: m(z).pow(3).sum())(x), ours, theirs)
-        same(lambda m: jvp(m, (x,), (tangent,)), ours, theirs)
-        same(lambda m: jacrev(m)(x), ours, theirs)
-        same(lambda m: vmap(lambda z: m(z[None])[0])(x), ours, theirs)
-        same(lambda m: torch.autograd.functional.jacobian(m, x, vectorize=True), ours, theirs)
+        agree(lambda m: grad(lambda z: m(z).pow(3).sum())(x), ours, theirs)
+        agree(lambda m: jvp(m, (x,), (tangent,)), ours, theirs)
+        agree(lambda m: jacrev(m)(x), ours, theirs)
+        agree(lambda m: vmap(lambda z: m(z[None])[0])(x), ours, theirs)
+        agree(lambda m: torch.autograd.functional.jacobian(m, x, vectorize=True), ours, theirs)
     def learned(m):
         "Running statistics are given, and come back, as for PyTorch's layer"
         def loss(params, z):
@@ -621,7 +625,7 @@ def test_norms_in_functional_transforms():
             return out.pow(3).sum(),list(buffers.values())[:2]
         found,buffers = grad(loss, has_aux=True)(dict(m.named_parameters()), x)
         return list(found.values()),buffers
-    same(learned, *pairs[0])
+    agree(learned, *pairs[0])
     for m in (*pairs[0],RunningBatchNorm(8).double()):
         m(x)
         m.eval()
@@ -688,10 +692,10 @@ class Ours(BatchNorm):
 
 def test_swap_norm_leaves_what_does_more():
     for cls,to in ((Clipped,BatchNorm),(Ours,RunningBatchNorm)):
-        model = nn.Sequential(nn.Conv2d(3, 4, 3), cls(4), nn.GroupNorm(2, 4))
+        swapped = nn.Sequential(nn.Conv2d(3, 4, 3), cls(4), nn.GroupNorm(2, 4))
         with pytest.warns(UserWarning, match=f'not every.*stays as it is: {cls.__name__}'):
-            swap_norm(model, to)
-        assert type(model[1]) is cls and type(model[2]) is to
+            swap_norm(swapped, to)
+        assert type(swapped[1]) is cls and type(swapped[2]) is to
     for nothing in (nn.BatchNorm3d(4),nn.LazyBatchNorm2d(),nn.Linear(2, 2)):
         name = type(nothing).__name__ if 'Norm' in type(nothing).__name__ else ''
         with pytest.warns(UserWarning, match=f'no norm was exchanged.*{name}'):
@@ -702,10 +706,10 @@ def test_swap_norm_leaves_what_does_more():
 def test_swap_norm_refuses_what_it_cannot_keep():
     from torch.nn.utils import prune
     def refused(layer, norm, match):
-        model = nn.Sequential(nn.BatchNorm2d(4), layer)
-        kept = list(model)
-        with pytest.raises(ValueError, match=match): swap_norm(model, norm)
-        assert list(model)==kept
+        whole = nn.Sequential(nn.BatchNorm2d(4), layer)
+        kept = list(whole)
+        with pytest.raises(ValueError, match=match): swap_norm(whole, norm)
+        assert list(whole)==kept
     for norm in (BatchNorm,RunningBatchNorm):
         refused(nn.BatchNorm2d(4, track_running_stats=False), norm, 'running_stats=False')
         refused(nn.BatchNorm2d(4, momentum=None), norm, 'mom must be')
@@ -717,8 +721,8 @@ def test_swap_norm_refuses_what_it_cannot_keep():
     refused(pruned, BatchNorm, 'weight_orig')
     chosen = swap_norm(nn.BatchNorm2d(4, momentum=None), partial(BatchNorm, mom=0.2))
     assert chosen.mom==0.2
-    plain = swap_norm(nn.BatchNorm2d(4, momentum=None), nn.SyncBatchNorm)
-    assert plain.momentum is None                  # theirs know it
+    theirs = swap_norm(nn.BatchNorm2d(4, momentum=None), nn.SyncBatchNorm)
+    assert theirs.momentum is None                  # theirs know it
     untracked = nn.BatchNorm2d(4, track_running_stats=False)
     assert isinstance(swap_norm(untracked, LayerNorm), LayerNorm)    # has none either
     with pytest.raises(TypeError, match='BatchNorm.nf=6.*is a layer'):
@@ -730,19 +734,19 @@ def test_pytorchs_own_tools_after_swap_norm():
     from torch.optim.swa_utils import AveragedModel,update_bn
     from torchvision.models.feature_extraction import create_feature_extractor
     torch.manual_seed(0)
-    data = [torch.randn(8,3,8,8)*3+10 for _ in range(20)]
+    shown = [torch.randn(8,3,8,8)*3+10 for _ in range(20)]
     for norm in (BatchNorm,RunningBatchNorm):
         net = nn.Sequential(nn.Conv2d(3, 4, 3), norm(4))
         net(torch.randn(8,3,8,8))
         averaged = AveragedModel(swap_norm(net, nn.BatchNorm2d))
-        update_bn(data, averaged)
-        out = averaged.eval()(torch.cat(data))
+        update_bn(shown, averaged)
+        out = averaged.eval()(torch.cat(shown))
         assert out.mean().abs()<1e-3 and abs(out.std()-1)<1e-2
     net = nn.Sequential(nn.Conv2d(3, 4, 3), BatchNorm(4), nn.ReLU()).eval()
     leaves = create_feature_extractor(net, ['1'], tracer_kwargs={'leaf_modules': [BatchNorm]})
     plain = create_feature_extractor(swap_norm(copy.deepcopy(net), nn.BatchNorm2d), ['1'])
     for found in (leaves,plain):
-        torch.testing.assert_close(found(data[0])['1'], net[:2](data[0]), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(found(shown[0])['1'], net[:2](shown[0]), rtol=1e-4, atol=1e-4)
 
 
 # Lesson 07_batchnorm, cell test-one-epoch-is-repeatable-and-says-what-it: 10. One epoch
