@@ -11,6 +11,7 @@ import gzip,math,zlib
 from collections.abc import Iterable,Iterator,Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 import numpy as np,torch
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -218,6 +219,8 @@ def get_dls(
 # %% ../nbs/05b_data.ipynb #77ac2997
 class DataBunch:
     "A training loader, a validation loader, and what a model must know of the data"
+    train_dl:Any
+    valid_dl:Any
     def __init__(self,
         train_dl:Iterable,      # gives batches (xb, yb) to train on, and knows how many
         valid_dl:Iterable|None, # the same to validate on; None: no validation

@@ -73,7 +73,7 @@ class ListContainer:
     def __iter__(self) -> Iterator: return iter(self.items)
     def __eq__(self, other) -> bool:
         return self.items==(other.items if isinstance(other, ListContainer) else other)
-    __hash__ = None   # as for a list: it may change
+    __hash__ = None   # type: ignore[assignment]  # as for a list: it may change
 
     def __getitem__(self, idx):
         "One item for one index; a `ListContainer` for a slice, a list or a mask"

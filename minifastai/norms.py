@@ -34,10 +34,9 @@ class _Norm(nn.Module):
         mults,adds = self.mults.view(view),self.adds.view(view)
         return normalize_by_own(x, mults, adds, dims, self.eps)
 
-    def by_given(self, x:Tensor) -> Tensor:
-        "`x` by the layer's `means` and `vars`"
-        mults,adds = self.mults,self.adds
-        return normalize_by_given(x, mults, adds, self.means, self.vars, self.eps)
+    def by_given(self, x:Tensor, means:Tensor, variances:Tensor) -> Tensor:
+        "`x` by statistics that are remembered: `means` and `variances`, one a channel"
+        return normalize_by_given(x, self.mults, self.adds, means, variances, self.eps)
 
     def uses_batch(self, x:Tensor) -> bool:
         "Whether to use the statistics of `x`: in training; an empty batch has none"
@@ -52,6 +51,8 @@ class BatchNorm(_Norm):
     2015, https://arxiv.org/abs/1502.03167. Tools of PyTorch that look for its own
     class: see `swap_norm`."""
     subtracts_channel_mean = True
+    means:Tensor
+    vars:Tensor
     def __init__(self,
         nf:int,          # channels
         mom:float=0.1,   # how far a batch moves the averages, PyTorch's momentum
@@ -64,7 +65,7 @@ class BatchNorm(_Norm):
 
     def forward(self, x:Tensor) -> Tensor:
         check_maps(self, x)
-        if not self.uses_batch(x): return self.by_given(x)
+        if not self.uses_batch(x): return self.by_given(x, self.means, self.vars)
         y,mean,var,size = self.normalize(x)
         if recomputing(): return y
         with torch.no_grad():
@@ -150,6 +151,11 @@ class RunningBatchNorm(_Norm):
     before the next forward pass, and the layer may be compiled with the checkpoint
     around it, but not inside of one."""
     subtracts_channel_mean = True
+    shift:Tensor
+    dev:Tensor      # the mean of x - shift
+    square:Tensor   # that of its square
+    count:Tensor
+    _then:Old|None  # what was known before the last batch
     def __init__(self,
         nf:int,          # channels
         mom:float=0.1,   # weight of a batch of one or two; larger batches weigh more
@@ -159,10 +165,10 @@ class RunningBatchNorm(_Norm):
         self.mom = momentum(mom, zero=False)
         exact = torch.promote_types(torch.get_default_dtype(), torch.float32)
         self.register_buffer('shift', torch.zeros(nf, dtype=exact))
-        self.register_buffer('dev', torch.zeros(nf, dtype=exact))   # mean of x - shift
-        self.register_buffer('square', torch.ones(nf, dtype=exact)) # of its square
+        self.register_buffer('dev', torch.zeros(nf, dtype=exact))
+        self.register_buffer('square', torch.ones(nf, dtype=exact))
         self.register_buffer('count', torch.zeros((), dtype=exact))
-        self._then = None     # what was known before the last batch
+        self._then = None
 
     @property
     def means(self) -> Tensor:
@@ -176,7 +182,7 @@ class RunningBatchNorm(_Norm):
 
     def forward(self, x:Tensor) -> Tensor:
         check_maps(self, x)
-        if not self.uses_batch(x): return self.by_given(x)
+        if not self.uses_batch(x): return self.by_given(x, self.means, self.vars)
         if recomputing(): return self._again(x)
         shift,m,size = self.weigh(x)
         with torch.no_grad():
@@ -184,7 +190,8 @@ class RunningBatchNorm(_Norm):
             kept,lower = (1-m)*self.count/count,self.shift - shift
             dev = kept*self.dev + kept*lower
             square = kept*self.square + kept*lower*(2*self.dev + lower)
-            old = Old(*(t.view(1,-1,1,1) for t in (shift, dev, square)), m/count)
+            view = 1,-1,1,1
+            old = Old(shift.view(view), dev.view(view), square.view(view), m/count)
         y,sums,squares = self.normalize(x, old)
         with torch.no_grad():
             self._remember(shift=shift, dev=dev + old.share*sums.flatten(),
@@ -205,9 +212,9 @@ class RunningBatchNorm(_Norm):
 
     def _again(self, x):
         "The forward pass that gradient checkpointing repeats: nothing is learned"
-        mean = self.weigh(x)[0]
-        check_repeated(self, mean, self._then.shift.flatten(), torch.finfo(x.dtype).eps)
-        return self.normalize(x, self._then)[0]
+        old,eps = self._then,torch.finfo(x.dtype).eps
+        check_repeated(self, self.weigh(x)[0], old and old.shift.flatten(), eps)
+        return self.normalize(x, old)[0]
 
     def _remember(self, **new):
         "In place, so that whoever holds a buffer sees it; compiled by assignment"
@@ -222,8 +229,8 @@ class RunningBatchNorm(_Norm):
         count:float=1.,   # of how many values; 1: the first batch all but replaces them
     ) -> None:
         "Begin with known statistics, those of a trained batch norm, say"
-        count = torch.tensor(float(count))
-        self._remember(shift=means, dev=0*means, square=variances, count=count)
+        self._remember(shift=means, dev=0*means, square=variances,
+                       count=torch.tensor(float(count)))
 
     def _apply(self, fn, recurse=True):
         "Moves and casts; the statistics of a 16-bit layer stay in float32"

@@ -81,12 +81,13 @@ def recomputing() -> bool:
 def check_repeated(
     layer:Any,   # a `RunningBatchNorm` whose forward pass is repeated
     now:Tensor,  # the mean of each channel in the batch
-    then:Tensor, # what it was in the forward pass
+    then:Tensor|None, # what it was in the forward pass; None: there was none
     eps:float,   # to what share the means are accurate
 ) -> None:
     "RuntimeError if the batch is not that of the last forward pass"
-    near = 1e-4*layer.vars.sqrt() + 4*eps*then.abs()
-    if not ((now-then).abs()>near).any(): return
+    if then is not None:
+        near = 1e-4*layer.vars.sqrt() + 4*eps*then.abs()
+        if not ((now-then).abs()>near).any(): return
     raise RuntimeError(
         f'{layer!r} has seen another batch since the forward pass that gradient '
         'checkpointing repeats, so what it knew then is lost. Run each backward pass '
