@@ -625,6 +625,24 @@ def test_nan_layers_whatever_they_return():
     assert 'the model (Own)' in _first_bad_layer(Own(), torch.randn(4, 3))
 
 
+# Lesson 08a_long_runs, cell test-nan-compiled: The first NaN
+class Root(nn.Module):
+    def forward(self, x): return (x-10).sqrt()
+
+def test_nan_layer_of_a_compiled_model_is_found():
+    import torch._dynamo
+    from minifastai.norms import RunningBatchNorm
+    torch._dynamo.reset()
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), RunningBatchNorm(4), Root())
+    net.compile(backend='aot_eager')
+    x = torch.randn(4, 3, 8, 8)+1
+    net(x)
+    before = {name: b.clone() for name,b in net.named_buffers()}
+    held = dict(net.named_buffers())
+    assert '2 (Root)' in _first_bad_layer(net, x)
+    for name,b in net.named_buffers(): assert b is held[name] and torch.equal(b, before[name])
+
+
 # Lesson 08a_long_runs, cell test-clipping-keeps-the-direction: Clipped gradients
 class Norms(Callback):
     def __init__(self, order): self._order,self.seen = order,[]
