@@ -4,11 +4,17 @@
 
 # %% auto #0
 __all__ = ['my_conv2d', 'conv_by', 'conv_with', 'channels_mixed', 'rows_and_columns', 'windows_and_filters', 'sums_first',
-           'some_convs', 'out_size', 'some_sizes']
+           'some_convs', 'out_size', 'some_sizes', 'n_parameters', 'count_parameters', 'counted', 'form', 'watch_moved',
+           'move_by', 'move_all', 'move_into_lists', 'move_in_place', 'move_no_dicts', 'move_one_level',
+           'some_nestings', 'watch_shift', 'ShiftCallback', 'ShiftStub', 'DrawnOnce', 'write_to_self', 'move_up_to',
+           'on_a_diagonal']
 
 # %% ../../nbs/engine/96_exercises_06a.ipynb #imports
 import torch,torch.nn.functional as F
-from ..checks import add,Exercise,gradient_of
+from torch import nn
+from .. import callbacks
+from ..checks import add,call,Exercise,gradient_of,home,made,spy
+from ..data import DataBunch
 
 # %% ../../nbs/engine/96_exercises_06a.ipynb #ex-06a-conv
 def my_conv2d(x, weight, bias, stride=1, padding=0):
@@ -98,3 +104,156 @@ add(Exercise('06a.2', 'out_size(n, ks, stride, padding): rows or columns of the 
         'A window that does not fit any more is left out.'),
     'one for all steps': (lambda n, ks, s, p: (n+2*p-ks+1)//s,
         'Divide the way from the first window to the last, and add 1 after that.')}))
+
+# %% ../../nbs/engine/96_exercises_06a.ipynb #ex-06a-count
+def n_parameters(nfs): return count_parameters(nfs)
+
+def count_parameters(nfs, first=25, bias=1, channels=None, linear=True):
+    "Of convolutions, 5x5 and then 3x3, and a linear layer for ten classes"
+    sizes = channels or [1, *nfs]
+    convs = sum((ni*(9 if i else first)+bias)*nf
+                for i,(ni,nf) in enumerate(zip(sizes, nfs)))
+    return convs+(nfs[-1]+bias)*10*linear
+
+def counted(**changes):
+    "A count with another rule"
+    return lambda nfs: count_parameters(nfs, **changes)
+
+add(Exercise('06a.3', 'n_parameters(nfs), of get_cnn_model without a norm, 10 classes',
+    n_parameters, '06a_cuda_cnn, "The model from a list"',
+    lambda g: {f'filters {nfs}': (nfs,) for nfs in ([8], [8, 16, 32, 64], [3, 5, 2])}, {
+    'no biases': (counted(bias=0), 'Each filter has a bias, and so has each class.'),
+    'all filters 3x3': (counted(first=9), 'The first filters are 5x5.'),
+    'one channel everywhere': (lambda nfs: count_parameters(nfs, channels=[1]*len(nfs)),
+        'A filter has a part for each channel that comes in from the layer before.'),
+    'no linear layer': (counted(linear=False),
+        'The linear layer at the end has parameters too.'),
+    'the number of filters': (sum, 'A filter has many numbers.')},
+    stub=lambda nfs: sum(nfs)))
+
+# %% ../../nbs/engine/96_exercises_06a.ipynb #ex-06a-device
+def form(batch):
+    "A batch in words: what is a tensor on which device, and all else as it is"
+    if isinstance(batch, dict): return {name: form(part) for name,part in batch.items()}
+    if isinstance(batch, (list, tuple)): return type(batch)(map(form, batch))
+    return f'tensor on {batch.device.type}' if torch.is_tensor(batch) else batch
+
+def watch_moved(answer, batch):
+    "What a batch becomes on a device that every machine has, and what it was given"
+    moved = call(answer, batch, torch.device('meta'))
+    return {'batch': str(form(moved)), 'the batch that was given': str(form(batch))}
+
+def move_by(f):
+    "A `to_device` that knows about some kinds of batches"
+    def to_device(batch, device):
+        def again(part): return to_device(part, device)
+        return f(batch, device, again)
+    return to_device
+
+def move_all(batch, device, again):
+    if isinstance(batch, dict): return {k: again(part) for k,part in batch.items()}
+    if isinstance(batch, (list, tuple)): return type(batch)(map(again, batch))
+    return batch.to(device) if torch.is_tensor(batch) else batch
+
+def move_into_lists(batch, device, again):
+    if isinstance(batch, tuple): return [again(part) for part in batch]
+    return move_all(batch, device, again)
+
+def move_in_place(batch, device, again):
+    if not isinstance(batch, dict): return move_all(batch, device, again)
+    for name in batch: batch[name] = again(batch[name])
+    return batch
+
+def move_no_dicts(batch, device, again):
+    return batch if isinstance(batch, dict) else move_all(batch, device, again)
+
+def move_one_level(batch, device):
+    def moved(part): return part.to(device) if torch.is_tensor(part) else part
+    if isinstance(batch, dict): return {k: moved(part) for k,part in batch.items()}
+    if isinstance(batch, (list, tuple)): return type(batch)(map(moved, batch))
+    return moved(batch)
+
+def some_nestings(g):
+    x = torch.zeros(2, 3)
+    return {'a tensor': (x,), 'a pair': ((x, x),), 'a list': ([x, x],),
+            'a name of a file in it': ({'picture': x, 'name': 'a.png', 'n': 2},),
+            'one within the other': ([x, {'more': (x, [x, 'b.png'])}],)}
+
+add(Exercise('06a.4', 'to_device(batch, device): every tensor in it moved',
+    move_by(move_all), '06a_cuda_cnn, "The device"', some_nestings, {
+    'tuples become lists': (move_by(move_into_lists),
+        'The batch should keep its form: type(batch)(...).'),
+    'dicts are forgotten': (move_by(move_no_dicts),
+        'A batch may be a dictionary: move its values.'),
+    'one level only': (move_one_level,
+        'Lists may hold lists: let the function call itself for each part.'),
+    'changed in place': (move_by(move_in_place),
+        'The batch that was given may be needed again: make a new one.')},
+    watch_moved, stub=lambda batch, device: batch.to(device)))
+
+# %% ../../nbs/engine/96_exercises_06a.ipynb #ex-06a-shift
+def watch_shift(answer, batches, height):
+    "How far one pixel moves in many training and validation batches"
+    picture = torch.zeros(1, 1, height, height)
+    picture[0, 0, 6, 6] = 1
+    rows = [(picture.flatten(1).expand(3, -1), torch.zeros(3).long())]*batches
+    model = nn.Sequential(nn.Flatten(), nn.Linear(height**2, 2))
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    data = DataBunch(rows, rows[:20])
+    seen:dict[bool, list] = {True: [], False: []}
+    def begin_batch(self): self.run.xb = self.xb.view(-1, 1, height, height)
+    def after_pred(self):
+        found = (self.xb[0, 0]==1).nonzero().tolist()
+        seen[self.in_train] += found if len(found)==1 else [None]
+    shape = spy(answer, 2, begin_batch=begin_batch)
+    watcher = spy(answer, 50, after_pred=after_pred)
+    learn = home(answer, 'Learner')(model, opt, F.cross_entropy, data)
+    home(answer, 'Runner')([shape, watcher, answer()]).fit(1, learn)
+    places = {tuple(place) for place in seen[True] if place is not None}
+    return {'pixels down': sorted({row-6 for row,_ in places}),
+            'pixels to the right': sorted({column-6 for _,column in places}),
+            'places in training': len(places), 'pixels lost': seen[True].count(None),
+            'batches': len(seen[True]),
+            'places in validation': [str(place) for place in seen[False]]}
+
+class ShiftCallback(callbacks.Callback):
+    _order = 3
+    def begin_batch(self):
+        if self.wanted(): self.run.xb = self.rolled(self.run.xb)
+    def wanted(self): return self.in_train
+    def rolled(self, xb): return torch.roll(xb, self.move(), (2, 3))
+    def move(self): return tuple(torch.randint(-2, 3, (2,)).tolist())
+
+class ShiftStub(callbacks.Callback):
+    def begin_batch(self): pass
+
+class DrawnOnce(ShiftCallback):
+    def begin_fit(self): self.drawn = ShiftCallback.move(self)
+    def move(self): return self.drawn
+
+def write_to_self(self):
+    if self.in_train: self.xb = self.rolled(self.run.xb)
+
+def move_up_to(low, high):
+    return lambda self: tuple(torch.randint(low, high, (2,)).tolist())
+
+def on_a_diagonal(self): return (torch.randint(-2, 3, ()).item(),)*2
+
+add(Exercise('06a.5', 'a callback ShiftCallback(), which moves training batches',
+    ShiftCallback, '06a_cuda_cnn, "A first network, for MNIST alone"',
+    lambda g: {'pictures of 12x12': (400, 12), 'pictures of 14x14': (500, 14)}, {
+    'the validation too': (made(ShiftCallback, wanted=lambda self: True),
+        'Validation pictures stay where they are: look at self.in_train.'),
+    'drawn once': (DrawnOnce, 'Draw anew for each batch.'),
+    'one way only': (made(ShiftCallback, move=move_up_to(0, 3)),
+        'Negative numbers move up and to the left.'),
+    'never by two': (made(ShiftCallback, move=move_up_to(-2, 2)),
+        'randint(low, high) never gives high.'),
+    'along the diagonal': (made(ShiftCallback, move=on_a_diagonal),
+        'Down and to the right are two numbers: draw both.'),
+    'rows, not pictures': (made(ShiftCallback, _order=0),
+        'It is given the rows, before they have become pictures: give it an _order '
+        'above that of the callback which makes them.'),
+    'written to the callback': (made(ShiftCallback, begin_batch=write_to_self),
+        'Nothing moves: write to the runner, self.run.xb.')},
+    watch_shift, stub=ShiftStub))

@@ -5,7 +5,9 @@
 # %% auto #0
 __all__ = ['append_stats', 'watch_hook', 'name_among', 'Hook', 'HookStub', 'CallsAtOnce', 'FirstOnly', 'BeforeForward', 'no_hook',
            'gives_input', 'unpacks', 'swapped_args', 'keep', 'watch_stats_of_hook', 'one_number', 'keep_stats',
-           'stats_by', 'only_last', 'my_histogram', 'histogram_by', 'everything', 'in_last_bin']
+           'stats_by', 'only_last', 'my_histogram', 'histogram_by', 'everything', 'in_last_bin', 'small_cnn', 'n_hooks',
+           'watch_dead', 'dead_by', 'dead_channels', 'watch_switched', 'ZeroHook', 'StaysOpen', 'switched_by',
+           'without', 'without_in_place', 'without_copy', 'only_it', 'first_picture', 'ZeroWeights']
 
 # %% ../../nbs/engine/96_exercises_06b.ipynb #imports
 from types import SimpleNamespace
@@ -179,3 +181,114 @@ add(Exercise('06b.3', 'my_histogram(x, bins, low, high): the number of values in
         'Counts are wanted, whole numbers.')},
     lambda answer, *args: {'counts': torch.as_tensor(call(answer, *args)).double()},
     stub=lambda x, bins, low, high: torch.zeros(bins)))
+
+# %% ../../nbs/engine/96_exercises_06b.ipynb #ex-06b-dead
+def small_cnn(dead):
+    "Two convolutions, in which some channels are 0 after the ReLU, whatever comes in"
+    convs = nn.Conv2d(1, 4, 3),nn.Conv2d(4, 6, 3)
+    with torch.no_grad():
+        for conv,channels in zip(convs, dead):
+            conv.bias.fill_(1.)
+            conv.bias[channels] = -100.
+    return nn.Sequential(nn.Sequential(convs[0], nn.ReLU()), nn.Sequential(
+        nn.Sequential(convs[1], nn.ReLU()), nn.Flatten(), nn.Linear(6*8*8, 2)))
+
+def n_hooks(model): return sum(len(m._forward_hooks) for m in model.modules())
+
+def watch_dead(answer, xb, dead):
+    "How many dead channels are found in two layers of a nested model"
+    model = small_cnn(dead)
+    found = call(answer, [model[0], model[1][0]], model, xb)
+    return {'dead channels': [int(n) for n in found], 'hooks left': n_hooks(model)}
+
+def dead_by(f, remove=True):
+    "A `count_dead` that asks f(output) about each layer"
+    def count_dead(modules, model, xb):
+        found = {}
+        def count(m, inp, out): found[m] = int(f(out))
+        handles = [m.register_forward_hook(count) for m in modules]
+        with torch.no_grad(): model(xb)
+        if remove: [handle.remove() for handle in handles]
+        return [found[m] for m in modules]
+    return count_dead
+
+def dead_channels(out): return (out==0).all(3).all(2).all(0).sum()
+
+add(Exercise('06b.4', 'count_dead(modules, model, xb): dead channels of each of them',
+    dead_by(dead_channels), '06b_hooks, "How many are near zero?"',
+    lambda g: {'six pictures': (torch.randn(6, 1, 12, 12, generator=g), ([1, 3], [5])),
+               'one picture': (torch.randn(1, 1, 12, 12, generator=g), ([], [0, 2, 4])),
+               'large ones': (9*torch.randn(8, 1, 12, 12, generator=g), ([0], []))}, {
+    'hooks left behind': (dead_by(dead_channels, remove=False),
+        'Remove the hooks when you have seen the batch; `with Hooks(...)` does.'),
+    'channels that are 0 somewhere': (
+        dead_by(lambda out: (out==0).any(3).any(2).any(0).sum()),
+        'A dead channel is 0 everywhere: all, not any.'),
+    'zeros, not channels': (dead_by(lambda out: (out==0).sum()),
+        'Count channels, not single numbers.'),
+    'channels of each picture': (
+        dead_by(lambda out: (out==0).all(3).all(2).sum()),
+        'A channel is dead if it is 0 for every picture of the batch.'),
+    'the living': (dead_by(lambda out: out.shape[1]-dead_channels(out)),
+        'These are the channels that live.')},
+    watch_dead, stub=lambda modules, model, xb: [0 for m in modules]))
+
+def watch_switched(answer, x, channel):
+    "The output of a layer under the hook, what another hook kept, and what is left"
+    layer,kept = nn.Conv2d(1, 4, 3),[]
+    wanted = layer(x).detach()
+    def keep(m, inp, out): kept.append(out)
+    layer.register_forward_hook(keep)
+    with call(answer, layer, channel): out = layer(x).detach()
+    return {'output': out, 'what another hook kept': kept[0].detach(),
+            'output afterwards': layer(x).detach(), 'as before': wanted}
+
+class ZeroHook:
+    "Replaces a layer's output by f(output, channel), as long as it is open"
+    def __init__(self, m, channel, f):
+        self.handle = m.register_forward_hook(lambda m, inp, out: f(out, channel))
+    def __enter__(self): return self
+    def __exit__(self, *exc): self.handle.remove()
+
+class StaysOpen(ZeroHook):
+    def __exit__(self, *exc): self.closed = True
+
+def switched_by(f, hook=ZeroHook):
+    return lambda module, channel: hook(module, channel, f)
+
+def without(out, channel):
+    out = out.clone()
+    out[:, channel] = 0
+    return out
+
+def without_in_place(out, channel): out.data[:, channel] = 0
+def without_copy(out, channel): without(out, channel)
+def only_it(out, channel): return out-without(out, channel)
+def first_picture(out, channel):
+    out = out.clone()
+    out[channel%len(out)] = 0
+    return out
+
+class ZeroWeights:
+    def __init__(self, m, channel):
+        with torch.no_grad(): m.weight[channel],m.bias[channel] = 0,0
+    def __enter__(self): return self
+    def __exit__(self, *exc): self.closed = True
+
+add(Exercise('06b.5', 'switched_off(module, channel): a Hook, to be used with `with`',
+    switched_by(without), '06b_hooks, "4. A `Hook` that cleans up after itself"',
+    lambda g: {f'channel {i}': (torch.randn(3, 1, 7, 7, generator=g), i)
+               for i in (2, 0)}, {
+    'in place': (switched_by(without_in_place),
+        'Another hook may have kept the output: change a copy, and return it.'),
+    'nothing is returned': (switched_by(without_copy),
+        'The copy is lost: what the hook returns becomes the output.'),
+    'all others are switched off': (switched_by(only_it),
+        'Only this channel should be 0.'),
+    'a picture, not a channel': (switched_by(first_picture),
+        'The first dimension counts pictures; channels are the second.'),
+    'never removed': (switched_by(without, StaysOpen),
+        'The layer stays changed when the `with` is over.'),
+    'the weights are changed': (ZeroWeights,
+        'The model is another one afterwards: change what comes out.')},
+    watch_switched))

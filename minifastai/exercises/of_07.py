@@ -8,7 +8,9 @@ __all__ = ['FOUR_MAPS', 'RUNNING', 'watch_norm', 'some_maps', 'Norm', 'BatchNorm
            'RemembersRoots', 'RemembersInEval', 'CarriesGraph', 'UsesMemory', 'keep_nothing', 'measure_in_eval',
            'LayerNorm', 'InstanceNorm', 'GroupNorm', 'Interleaved', 'SizeForNumber', 'no_groups', 'one_each',
            'PlainRunningBatchNorm', 'UpdatesLate', 'AveragesVariances', 'NoCount', 'ClampsVariance',
-           'MeanNotSubtracted', 'UpdatesInEval', 'running_maps', 'detached_mix', 'weights_swapped', 'one_graph']
+           'MeanNotSubtracted', 'UpdatesInEval', 'running_maps', 'detached_mix', 'weights_swapped', 'one_graph',
+           'average', 'debiased', 'some_averages', 'RMSNorm', 'RMSStub', 'watch_rms_norm', 'with_mean', 'also_centred',
+           'detached_squares', 'no_mults']
 
 # %% ../../nbs/engine/96_exercises_07.ipynb #imports
 import torch
@@ -355,3 +357,86 @@ add(Exercise('07b.4', 'a class MyRunningBatchNorm(nf, mom=0.1, eps=1e-5) with mu
         'what comes out. The running sums need no clamp.'),
     'updates in eval': (UpdatesInEval, 'In eval nothing is learned.')},
     watch_norm, tol=1e-4))
+
+# %% ../../nbs/engine/96_exercises_07.ipynb #ex-07-debiased
+def average(values, moms):
+    "The moving average from 0"
+    found = torch.tensor(0.)
+    for value,m in zip(values, moms): found = (1-m)*found+m*value
+    return found
+
+def debiased(values, moms): return average(values, moms)/(1-(1-moms).prod())
+
+def some_averages(g):
+    def case(n): return torch.randn(n, generator=g),0.1+0.8*torch.rand(n, generator=g)
+    return {'one value': case(1), **{f'{n} values': case(n) for n in (2, 7, 30)}}
+
+add(Exercise('07.2', 'debiased(values, moms), with a momentum for each step', debiased,
+    '07_batchnorm, "3. A moving average that remembers one number"', some_averages, {
+    'not debiased': (average,
+        'Some of the weight is still on the 0 that it began with: divide by the rest.'),
+    'a power of the last': (
+        lambda values, moms: average(values, moms)/(1-(1-moms[-1])**len(moms)),
+        'The momentum differs from step to step: multiply what each step leaves.'),
+    'divided by what is missing': (
+        lambda values, moms: average(values, moms)/(1-moms).prod(),
+        'That is the weight of the 0; the values have the rest.'),
+    'a product of the momenta': (
+        lambda values, moms: average(values, moms)/(1-moms.prod()),
+        'Each step leaves 1-m of what was missing.'),
+    'weights swapped': (lambda values, moms: average(values, 1-moms)/(1-moms.prod()),
+        'The new value has the weight m, the average so far 1-m.'),
+    'starts at the first value': (
+        lambda values, moms: average(values, torch.cat([torch.ones(1), moms[1:]])),
+        'The first value weighs too much so, for long. Start at 0 and divide.')},
+    tol=1e-4, stub=lambda values, moms: values.mean()))
+
+# %% ../../nbs/engine/96_exercises_07.ipynb #ex-07b-rms
+class RMSNorm(Norm):
+    "Divides by the root of the mean of the squares; no mean is subtracted, no adds"
+    dims = 1,2,3
+    def __init__(self, nf, eps=1e-5):
+        super().__init__(nf, eps)
+        del self.adds
+    def measured(self, x): return 0.,x.square().mean(self.dims, keepdim=True)
+    def scaled(self, x): return x*self.mults.view(-1, 1, 1)
+
+class RMSStub(nn.Module):
+    def __init__(self, nf, eps=1e-5):
+        super().__init__()
+        self.mults,self.eps = nn.Parameter(torch.ones(nf)),eps
+    def forward(self, x): return x
+
+def watch_rms_norm(answer, make, *batches):
+    "`watch_norm` for a norm without adds"
+    layer = make(answer)
+    names = [name for name,_ in layer.named_parameters()]
+    layer.adds = nn.Parameter(torch.zeros(1))
+    found = watch_norm(answer, lambda answer: layer, *batches)
+    return {'parameters': names, **found}
+
+def with_mean(self, x): return Norm.measured(self, x)
+def also_centred(self, x):
+    return x.mean(self.dims, keepdim=True),x.square().mean(self.dims, keepdim=True)
+def detached_squares(self, x): return 0.,RMSNorm.measured(self, x)[1].detach()
+def no_mults(self, x): return x+0*self.mults.sum()
+
+add(Exercise('07b.5', 'a class RMSNorm(nf, eps=1e-5) with mults, and without adds',
+    RMSNorm, FOUR_MAPS, some_maps(3, lambda answer: answer(3)), {
+    'a layer norm': (made(RMSNorm, measured=with_mean),
+        'The mean is left alone: divide by the root of the mean of the squares.'),
+    'the mean subtracted': (made(RMSNorm, measured=also_centred),
+        'The mean is left alone.'),
+    'squares detached': (made(RMSNorm, measured=detached_squares),
+        'The gradient also goes through the mean of the squares.'),
+    'each channel by itself': (made(RMSNorm, dims=(2,3)),
+        'One number divides the whole picture, all channels together.'),
+    'over the batch': (made(RMSNorm, dims=(0,2,3)), 'Each picture stands for itself.'),
+    'eps outside of the root': (made(RMSNorm, normalised=eps_outside),
+        'eps is added to the mean of the squares, before the root is taken.'),
+    'no eps': (made(RMSNorm, normalised=no_eps),
+        'Without eps squares near 0 make the output huge.'),
+    'no root': (made(RMSNorm, normalised=no_root),
+        'Divide by the root of the mean of the squares.'),
+    'no mults': (made(RMSNorm, scaled=no_mults), 'mults scales each channel.')},
+    watch_rms_norm, tol=1e-4, stub=RMSStub))
