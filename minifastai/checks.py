@@ -141,7 +141,11 @@ def gradient_of(
     """A `run` for functions: what it gives, and the gradients of the first arguments.
 
     The function gets copies, and it is told if it changes them in place."""
-    def run(answer, *args):
+    def run(
+        answer:Callable, # what the reader wrote
+        *args,           # of a case; `args` are copied
+    ) -> dict:
+        "What comes out"
         n = len(names)
         leaves = [arg.clone().requires_grad_() for arg in args[:n]]
         given = [copied(arg) for arg in [*leaves, *args[n:]]]
@@ -535,13 +539,22 @@ def parameters(
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 # %% ../nbs/engine/95_checks.ipynb #ex-words
-def plain(value): return value.item() if isinstance(value, Tensor) else value
+def plain(
+    value:Any, # a tensor of one number, or something else
+) -> Any:
+    "The number in a tensor"
+    return value.item() if isinstance(value, Tensor) else value
 
-def kind_of(kept):
+def kind_of(
+    kept:list, # what a reader's class has kept
+) -> str:
     "In words: numbers, or tensors with or without their graphs"
     if not any(isinstance(value, Tensor) for value in kept): return 'numbers'
     return 'tensors with graphs' if any(v.requires_grad for v in kept) else 'tensors'
 
-def made(base, **changes):
+def made(
+    base:type, # a right class
+    **changes, # its other methods, by name, in `changes`
+) -> type:
     "A class as `base`, with other methods; None takes one away"
     return type(base.__name__, (base,), changes)
