@@ -97,7 +97,7 @@ def test_many_batches_together():
     assert isinstance(both['more'][1], Pair) and both['more'][1].b is None
     assert concat([(torch.tensor(1.), None)]*2)[0].tolist()==[1, 1]   # a number a batch
     assert concat([('a', 'b'), ('c', 'd'), ('e',)])==[*'abcde']     # one an item
-    assert concat([3, 4])==[3, 4]
+    assert concat([3, 4])==[3, 4] and concat([torch.ones(2)]).tolist()==[1, 1]
     with pytest.raises(ValueError, match='no batch'): concat([])
     with pytest.raises(ValueError, match=r'\(2,\), \(3,\)'):
         concat([torch.zeros(4, 2), torch.zeros(4, 3)])
@@ -117,3 +117,14 @@ def test_a_batch_in_parts():
     for time_first in torch.zeros(7, 5),[torch.zeros(5), torch.zeros(7, 5)],['a', 'b']:
         with pytest.raises(ValueError, match='of 5 items cannot be cut'):
             cut(time_first, slice(2), 5)
+
+
+# Lesson 90_state, cell test-state: What a runner knows
+def test_a_new_runner_knows_nothing():
+    run = Runner()
+    counters = 'epoch','epochs','first_epoch','iters','n_iter','n_epochs'
+    assert [getattr(run, name) for name in counters]==[0]*6 and run.batch==-1
+    assert run.in_train is False and run.busy==''
+    parts = 'learn','model','opt','loss_func','data','xb','yb','pred','loss','n_items'
+    assert [getattr(run, name) for name in parts]==[None]*10
+    assert not hasattr(run, 'recorder')

@@ -205,7 +205,7 @@ def test_only_process_0_prints(one_and_two):
     alone, together = one_and_two[2:4]
     for text in (alone, together):
         lines = text.splitlines()
-        assert sum(line.startswith('epoch  train_loss') for line in lines) == 11
+        assert sum(line.startswith('epoch  train_loss') for line in lines) == 12
     # bars of one process, however often they are drawn
     assert together.count('epoch 1/5') <= 1.5*alone.count('epoch 1/5')+50
 
