@@ -156,7 +156,7 @@ def test_what_a_runner_takes():
     run = Runner([Late, Late(), Early])
     assert run.late is not run.late_2 and type(run.late_2) is Late
     assert run.early.run is run
-    taken = 'Model','AtEnd','Handlers','Fit','Validate','Cbs'
+    taken = 'Model','AtEnd','Handlers','Fit','Validate','Cbs','AfterStep'
     for name in taken:
         cls = type(name, (Callback,), {})
         refused(ValueError, f'give the class {name} another name', Runner, cls)

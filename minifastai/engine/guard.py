@@ -166,7 +166,7 @@ def name_callbacks(
 
     ValueError or RuntimeError for a callback that this runner cannot take."""
     _check_idle(*(cb.run for cb in run.cbs))
-    own = State.__annotations__.keys() | set(dir(type(run)))
+    own = State.__annotations__.keys() | set(dir(type(run))) | set(events)
     for cb in list(run.cbs):
         check_spelling(cb, kind, events)
         if any(other is cb for other in vars(run).values()):
