@@ -35,8 +35,12 @@ class Pictures:
     present:Tensor  # (n, 10): 1 for each class that is there, 0 for the others
     count:Tensor    # (n,): how many digits
 
-def two_classes(n, classes, generator):
-    "Numbers of the left and of the right digit; their classes differ"
+def two_classes(
+    n:int,                      # so many pictures
+    classes:Tensor,             # of the digits to choose from
+    generator:torch.Generator,  # where the choice comes from
+) -> tuple[Tensor,Tensor]: # numbers of the left and of the right digits
+    "Two digits for each picture; their classes differ"
     def draw(size): return torch.randint(len(classes), (size,), generator=generator)
     left,right = draw(n),draw(n)
     while (same := classes[left]==classes[right]).any():

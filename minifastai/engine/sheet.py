@@ -11,6 +11,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -112,7 +113,7 @@ FORMULAS = {
 LOSSES = {1: 'loss', 7: NOTHING+'SUM(G${a}:G${z}))', 9: '=AVERAGE(I${a}:I${z})'}
 
 def fill_block(
-    page,               # of the spreadsheet
+    page:Any,           # of the spreadsheet
     table:EntropyTable, # what to write
     top:int,            # the row of its title
 ) -> int:               # the first row that is free
