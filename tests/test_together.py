@@ -163,8 +163,9 @@ def one_thread(tmp_path, monkeypatch):
 
 
 def test_nobody_is_forgotten():
-    made = {type(make()).__name__ for make in CALLBACKS.values()}
-    assert shipped(Callback) == made
+    made = [type(make()) for make in CALLBACKS.values()]
+    halves = {cls.__name__ for kind in made for cls in kind.__mro__[1:]}
+    assert shipped(Callback)-halves == {kind.__name__ for kind in made}
     own = {name for name in shipped(nn.Module) if 'Norm' in name}
     assert own <= NORMS.keys()
 
