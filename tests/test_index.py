@@ -17,7 +17,8 @@ def test_solution_most_confused():
         return torch.stack([targs, preds.argmax(1)], 1).mode(0).values.tolist()
     def smallest(preds, targs):
         guesses = preds.argmax(1)
-        return torch.stack([targs, guesses], 1)[guesses!=targs].unique(dim=0)[0].tolist()
+        pairs = torch.stack([targs, guesses], 1)[guesses!=targs]
+        return pairs.unique(dim=0)[0].tolist()
     def first(preds, targs):
         guesses = preds.argmax(1)
         return torch.stack([targs, guesses], 1)[guesses!=targs][0].tolist()
