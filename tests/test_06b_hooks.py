@@ -531,8 +531,6 @@ def test_compiled_models_are_warned_of():
     net(x)
     with pytest.warns(UserWarning, match='skip_nnmodule_hook_guards'):
         found = ActivationStats(net)                           # too late
-    net(x)
-    assert not found.means[0]
     assert 'compiled' in raised(ValueError, found.plot_means)
     with torch._dynamo.config.patch(skip_nnmodule_hook_guards=False):
         net = compiled()

@@ -113,8 +113,8 @@ def has_numbers(
 
     It does not where a transform of `torch.func` sends many inputs through at once, nor
     where `torch.export` runs the layer to record what it does."""
-    if torch.compiler.is_compiling(): return not exporting()
-    return not transforms_active() and not isinstance(x, FakeTensor)
+    if exporting() or isinstance(x, FakeTensor): return False
+    return torch.compiler.is_compiling() or not transforms_active()
 
 def check_compiled(
     m:nn.Module, # to be watched by a hook
