@@ -66,8 +66,8 @@ def run_notebook(
     whole: bool,     # with its tests?
     write: bool,     # keep the outputs?
     timeout: int,    # seconds one cell may take
-) -> tuple[bool, Sizes]:
-    "Execute one notebook and print its line of the table: (did all of it run, sizes)"
+) -> tuple[str, Sizes]:
+    "Execute one notebook and print its line of the table: (how it failed or '', sizes)"
     nb = read(path)
     nb['metadata'].pop('widgets', None)
     size, start = sizes(nb), time.perf_counter()
@@ -75,7 +75,7 @@ def run_notebook(
     row = size.row(name_of(path)+'*'*whole, time.perf_counter()-start)
     print(f'{name_of(path)} {fault}' if fault else row, flush=True)
     if write and not fault: keep(ran, path)
-    return not fault, size
+    return fault, size
 
 
 def arguments() -> argparse.Namespace:
@@ -115,18 +115,18 @@ def table(paths: list[Path]) -> Sizes:
     return total
 
 
-def run_all(paths: list[Path], args: argparse.Namespace) -> tuple[list[str], Sizes]:
-    "Execute notebooks side by side: (the names of those that failed, the sizes' sum)"
+def run_all(paths: list[Path], args: argparse.Namespace) -> tuple[dict[str, str], Sizes]:
+    "Execute notebooks side by side: (how each failed that did, the sizes' sum)"
     exempt = settings().get('whole', [])
 
-    def run(path: Path) -> tuple[bool, Sizes]:
+    def run(path: Path) -> tuple[str, Sizes]:
         whole = args.whole or args.write or name_of(path) in exempt
         return run_notebook(path, whole, args.write, args.timeout)
 
     jobs = args.jobs or (1 if args.full else min(os.cpu_count() or 1, 4))
     with ThreadPoolExecutor(jobs) as pool: done = list(pool.map(run, paths))
-    failed = [name_of(path) for path, (ran, _) in zip(paths, done) if not ran]
-    return failed, sum((size for _, size in done), Sizes())
+    faults = {name_of(path): fault for path, (fault, _) in zip(paths, done) if fault}
+    return faults, sum((size for _, size in done), Sizes())
 
 
 def main() -> int:
@@ -141,6 +141,8 @@ def main() -> int:
     start = time.perf_counter()
     failed, total = run_all(paths, args)
     print(total.row('all', time.perf_counter()-start))
+    # once more at the end, where a long log is looked at first
+    for name, fault in failed.items(): print(f'\n{name} {fault}\n')
     print(f'{len(paths)-len(failed)} of {len(paths)} notebooks ran'
           '; tests were left out, but for those with a star'
           + (f'; failed: {", ".join(failed)}' if failed else ''))
