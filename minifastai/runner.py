@@ -83,11 +83,9 @@ class TrainEvalCallback(Callback):
     A layer that is frozen when the fit begins (in evaluation mode, with parameters of
     its own, none of which is trained) stays in evaluation mode."""
     _order = -100
-    def begin_fit(self): self.frozen = guard.frozen(self.run.model)
     def begin_epoch(self):
         self.run.in_train,self.run.n_epochs = True,float(self.run.epoch)
-        self.run.model.train()
-        for m in self.frozen: m.eval()
+        guard.set_mode(self.run)
     def after_batch(self):
         run = self.run
         if not run.in_train: return
@@ -96,7 +94,7 @@ class TrainEvalCallback(Callback):
         if run.n_iter==1: guard.check_names(run.cbs)
     def begin_validate(self):
         self.run.in_train = False
-        self.run.model.eval()
+        guard.set_mode(self.run)
 
 # %% ../nbs/05d_runner.ipynb #d6fa70ea
 class Announcer(State):
@@ -162,7 +160,9 @@ class Loop(Announcer):
     def _one_pass(self, event, dl, one_batch=None):
         self.iters,self.batch = guard.n_batches(dl),-1
         with self._scope(CancelEpochException, 'after_cancel_epoch'):
+            model = self.model
             self(event)
+            if self.model is not model: guard.set_mode(self)     # it was exchanged
             for self.batch,batch in enumerate(dl, self.batch+1):
                 self.xb,self.yb = guard.as_pair(batch)
                 with self._scope(CancelBatchException, 'after_cancel_batch',

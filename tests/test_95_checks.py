@@ -252,7 +252,7 @@ def test_a_callback_brings_the_runner_of_its_notebook():
         methods = {'after_batch': after_batch, '__init__': start}
         mine = type('Mine', (again.Callback,), methods)
         mine.__module__ = again.__name__
-        assert check('05d.5', mine)
+        assert check('05d.7', mine)
         mine.__module__ = __name__           # where there is another runner
-        assert check('05d.5', mine).kind=='exception'
+        assert check('05d.7', mine).kind=='exception'
     finally: del sys.modules['minifastai.again']

@@ -75,6 +75,30 @@ def test_a_test_that_becomes_shown_is_opened_and_keeps_its_other_metadata():
     assert nb['cells'][1]['metadata'] == {}
 
 
+def closed(nb: dict) -> list[bool]:
+    "Of which of its cells the outputs are closed"
+    return [notebooks.is_closed(cell) for cell in nb['cells']]
+
+
+def test_answers_to_predictions_are_closed_but_in_lessons_on_the_list(tmp_path):
+    nb = notebook(
+        code('1'), prose('Is it?\n\n**Predict.** What is 1+1?'), code('#| test a\n1'),
+        code('1+1', tags=['b']), code('3', jupyter={'outputs_hidden': True}),
+        prose('It is. **Predict** the other one.'), code('4'), prose('So.'), code('5'),
+        prose('**Predict.** And now?'), prose('Two cells below.'), code('6'))
+    path = project(tmp_path, '01_tiny', nb)/'nbs'/'01_tiny.ipynb'
+    (tmp_path/'pyproject.toml').write_text('[tool.minifastai]\nopen = ["01_tiny"]\n')
+    assert notebooks.main([], tmp_path) == 0
+    assert [i for i, yes in enumerate(closed(notebooks.read(path))) if yes] == [4]
+    (tmp_path/'pyproject.toml').write_text('')
+    assert notebooks.main([], tmp_path) == 0
+    found = notebooks.read(path)
+    assert [i for i, yes in enumerate(closed(found)) if yes] == [3, 6]
+    assert found['cells'][3]['metadata'] == {'jupyter': {'outputs_hidden': True},
+                                             'tags': ['b']}
+    assert notebooks.main(['--check'], tmp_path) == 0
+
+
 def test_set_up_that_a_lesson_teaches_with_stays_open():
     nb = notebook(code('#| test_setup\nx = 1'), code('#| test one\nassert 1'))
     notebooks.tidy(nb, setup=False)
@@ -215,6 +239,17 @@ def test_what_two_copies_do_not_share_is_found(tmp_path):
 
 
 # ---- the site ----
+
+def test_a_page_closes_the_answer_to_a_prediction(tmp_path):
+    cell = code('print(7)', jupyter={'outputs_hidden': True})
+    cell['outputs'] = [{'output_type': 'stream', 'name': 'stdout', 'text': '7\n'}]
+    root = project(tmp_path, '01_tiny', notebook(prose('# Title'), cell))
+    page = lesson_page.Lesson(root/'nbs'/'01_tiny.ipynb').html
+    before, answer = page.split('<details class="answer">')
+    assert 'print' in before and '<pre>7' not in before
+    assert answer.startswith('<summary>What the cell prints</summary>')
+    assert '<pre>7' in answer.split('</details>')[0]
+
 
 def test_a_page_shows_no_directives_and_no_set_up(tmp_path):
     nb = notebook(

@@ -1,7 +1,8 @@
 """What `make sync` does to the notebooks besides nbdev.
 
-Tests are folded, texts of pictures move into cell metadata, long lines of code are
-refused: `python tools/notebooks.py [--check] [NOTEBOOK ...]`; by default in all."""
+Tests are folded, answers to predictions closed, texts of pictures move into cell
+metadata, long lines of code are refused: `python tools/notebooks.py [--check]
+[NOTEBOOK ...]`; by default in all."""
 import argparse
 import ast
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 88              # what JupyterLab at 1280 pixels, the site and a page show
+ASKED = '**Predict'     # so a question begins, which the cell below it answers
 ALT = 'fig_alt'         # the key of cell metadata that holds a picture's text
 SHOWN = 10              # so many long lines are named for each notebook
 
@@ -101,6 +103,24 @@ def fold(cell: dict, setup: bool = True) -> None:
     if jupyter: cell['metadata']['jupyter'] = jupyter
 
 
+def is_closed(cell: dict) -> bool:
+    "Does JupyterLab show the outputs closed, until the cell is run?"
+    return bool(cell['metadata'].get('jupyter', {}).get('outputs_hidden'))
+
+
+def close_answers(nb: dict) -> None:
+    "Close what a cell below a `**Predict` has printed; JupyterLab opens it with a run"
+    asked = False
+    for cell in nb['cells']:
+        if not is_code(cell): asked = ASKED in source(cell)
+        elif not is_test(cell):
+            jupyter = cell['metadata'].pop('jupyter', {})
+            jupyter.pop('outputs_hidden', None)
+            if asked: jupyter['outputs_hidden'] = True
+            if jupyter: cell['metadata']['jupyter'] = jupyter
+            asked = False
+
+
 def move_alt(cell: dict) -> None:
     "Move a line `#| fig-alt: text` at the top of a cell into the cell's metadata"
     if not is_code(cell): return
@@ -162,6 +182,7 @@ def main(
         nb, name = read(path), name_of(path, root)
         # what only set-up cells define and teaching cells use, a reader must see
         tidy(nb, setup=name not in lists.get('whole', []))
+        if name not in lists.get('open', []): close_answers(nb)
         if as_text(nb) != path.read_text(encoding='utf-8'):
             stale.append(name)
             if not args.check: path.write_text(as_text(nb), encoding='utf-8')

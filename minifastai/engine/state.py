@@ -145,6 +145,7 @@ class State:
     n_iter:int = 0          # training batches that have ended, cancelled ones too
     n_epochs:float = 0.     # the same in epochs: 1.5 is half of the second
     in_train:bool = False   # training, or validation?
+    frozen_layers:Sequence[nn.Module] = () # they stay in evaluation mode
     busy:str = ''           # what it does at the moment: 'fit', 'pass' or nothing
     at_end:ExitStack        # takes what is to be done when the work ends
     cbs:'list[Callback]'    # in their order

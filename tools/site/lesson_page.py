@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 
 from notebooks import (
-    ALT, DIRECTIVE, directives, is_code, is_folded, name_of, read, source)
+    ALT, DIRECTIVE, directives, is_closed, is_code, is_folded, name_of, read, source)
 
 WIDGET = 'application/vnd.jupyter.widget-view+json'
 
@@ -116,7 +116,11 @@ class Lesson:
             page = f'<details class="folded">{page}</details>'
         outputs = ''.join(self.output(output, alt) for output in cell['outputs'])
         if not outputs: return page
-        return f'{page}<div class="output" tabindex="0">{outputs}</div>'
+        outputs = f'<div class="output" tabindex="0">{outputs}</div>'
+        if is_closed(cell):
+            outputs = f'<summary>What the cell prints</summary>{outputs}'
+            outputs = f'<details class="answer">{outputs}</details>'
+        return page+outputs
 
     def output(self, output: dict, alt: str) -> str:
         "One output of a cell; `alt` says what a picture shows"
