@@ -12,7 +12,7 @@ from minifastai.checkpoint import CheckpointCallback
 from minifastai.checks import check
 from minifastai.callbacks import (
     AvgStats, AvgStatsCallback, EarlyStoppingCallback, ProgressCallback, Recorder,
-    accuracy, copy_weights, is_right, put_back_weights, weights_and_buffers)
+    accuracy, copy_weights, is_right, put_back_weights)
 from minifastai.data import DataBunch,Dataset,get_data,get_dls,normalize_to
 from minifastai.runner import (
     Callback, CancelBatchException, CancelEpochException, CancelTrainException, Learner,
@@ -279,6 +279,28 @@ def test_recorder():
     assert run.recorder.lrs==[0.1/(1+i) for i in range(400)]
     run.fit(1, tiny_learner(n_train=3))
     assert len(run.recorder.losses)==len(run.recorder.lrs)==3
+    assert Recorder().losses==Recorder().lrs==[]
+
+
+# Lesson 05e_callbacks, cell test-a-group-that-came-later: A recorder
+class AddsOne(Callback):
+    "Adds a group before the third batch; its rate is a tensor that changes in place"
+    def begin_batch(self):
+        if not self.in_train: return
+        if self.n_iter==2:
+            group = dict(params=[nn.Parameter(torch.ones(()))], lr=tensor(1.))
+            self.opt.add_param_group(group)
+        if self.n_iter>2: self.opt.param_groups[1]['lr'].div_(2)
+
+def test_a_group_that_came_later():
+    run = Runner([AddsOne, Recorder])
+    run.fit(1, tiny_learner(n_train=5))
+    own = tiny_learner().opt.param_groups[0]['lr']
+    assert run.recorder.group_lrs(0)==[own]*5
+    late = run.recorder.group_lrs(1)
+    assert late[2:]==[1, 0.5, 0.25] and all(rate!=rate for rate in late[:2])     # nan
+    assert run.recorder.lrs[2:]==late[2:] and len(run.recorder.lrs)==5
+    assert raised(IndexError, run.recorder.group_lrs, 2)
 
 
 # Lesson 05e_callbacks, cell test-a-batch-without-a-loss-is-not-recorded: A recorder
@@ -368,6 +390,18 @@ def test_a_bar_is_closed_however_it_ends():
     assert len(tqdm._instances)==was_open
 
 
+# Lesson 05e_callbacks, cell test-a-bar-needs-to-know-how-long: A progress bar
+class Stream(torch.utils.data.IterableDataset):
+    def __iter__(self): return iter(())
+
+def test_a_bar_needs_to_know_how_long():
+    learn = tiny_learner()
+    learn.data = DataBunch(learn.data.train_dl, DataLoader(Stream()))
+    run = Runner(ProgressCallback(file=io.StringIO()))
+    assert '__len__' in raised(TypeError, run.fit, 1, learn)
+    assert run.progress.bar is None
+
+
 # Lesson 05e_callbacks, cell test-a-resumed-bar-goes-on: A progress bar
 class GoOn(Callback):
     _order = 1000
@@ -377,9 +411,11 @@ class GoOn(Callback):
 
 def test_a_resumed_bar_goes_on():
     text = io.StringIO()
-    run = Runner([ProgressCallback(file=text, disable=False, ascii=True), GoOn])
+    progress = ProgressCallback(file=text, disable=False, ascii=True, mininterval=0)
+    run = Runner([progress, GoOn])
     run.fit(2, tiny_learner(n_train=5, n_valid=2))
-    assert run.go_on.first==8 and '7/14' in text.getvalue()
+    assert run.go_on.first==8
+    assert ' 8/14' in text.getvalue() and ' 1/14' not in text.getvalue()
     assert run.progress.state_dict()==dict(done=21, expected=21)
 
 
@@ -490,10 +526,12 @@ def test_every_buffer_comes_back():
     assert stop.best_epoch==0 and stop.best_state is None
     kept = copy_weights(model)
     with torch.no_grad():
-        for tensor_ in weights_and_buffers(model).values(): tensor_ += 1
+        for own in *model.parameters(),*model.buffers(): own += 1
+    changed = copy_weights(model)
     assert model.hidden==6 and kept['hidden']==5
+    assert all(own.equal(kept[name]+1) for name,own in changed.items())
     put_back_weights(model, kept)
-    assert all(t.equal(kept[k]) for k,t in weights_and_buffers(model).items())
+    assert all(own.equal(kept[name]) for name,own in copy_weights(model).items())
     assert set(kept)=={'linear.weight', 'linear.bias', 'seen', 'hidden'}
 
 

@@ -7,7 +7,7 @@ from minifastai.callbacks import AvgStatsCallback,accuracy
 from minifastai.data import DataBunch
 from minifastai.runner import Learner,Runner
 from minifastai.engine.state import (
-    batch_size,concat,cut,map_tensors,on_cpu,tensors,to_device)
+    Clock,batch_size,concat,cut,map_tensors,on_cpu,saves,tensors,to_device)
 Pair = namedtuple('Pair', 'a b')
 
 
@@ -128,3 +128,29 @@ def test_a_new_runner_knows_nothing():
     parts = 'learn','model','opt','loss_func','data','xb','yb','pred','loss','n_items'
     assert [getattr(run, name) for name in parts]==[None]*10
     assert not hasattr(run, 'recorder')
+
+
+# Lesson 90_state, cell test-saves: What is saved
+class Notes:
+    state_dict,load_state_dict = saves('rows', 'clock', 'parts', 'best')
+    best = None
+    def __init__(self): self.rows,self.clock,self.parts = [],Clock(),[Clock(), Clock()]
+
+def test_saves():
+    old,new = Notes(),Notes()
+    old.rows,old.best = [{'a': [1]}],torch.ones(2)
+    old.clock.started -= 1000
+    old.parts[1].started -= 2000
+    state = old.state_dict()
+    old.rows[0]['a'].append(2)                       # what was saved stays as it was
+    assert list(state)==['rows', 'clock', 'parts', 'best'] and state['rows']==[{'a': [1]}]
+    clock,parts = new.clock,list(new.parts)
+    new.load_state_dict(state)
+    assert new.rows==[{'a': [1]}] and new.rows is not state['rows']
+    assert new.clock is clock and 1000<=new.clock.seconds<1100       # filled, not replaced
+    assert [part is own for part,own in zip(new.parts, parts)]==[True, True]
+    assert new.parts[0].seconds<100 and 2000<=new.parts[1].seconds<2100
+    assert new.best.equal(torch.ones(2))
+    with pytest.raises(KeyError): new.load_state_dict({'rows': []})
+    with pytest.raises(ValueError): new.load_state_dict({**state, 'parts': []})
+    assert AvgStatsCallback().state_dict()['history']==[]            # before any fit

@@ -311,12 +311,13 @@ def test_what_a_statistic_is():
     for bad in torch.ones(3),torch.ones(1),torch.ones(2, 4):
         e = refused(ValueError, 'metric m gave', guard.as_statistic, 'm', bad, 4)
         assert f'of shape {tuple(bad.shape)}' in str(e) and 'each item: (4,)' in str(e)
-    lower,higher = {'loss', 'error'},{'accuracy'}
     for name in 'valid_loss','TOP-error','error(k=2)':
-        assert guard.direction(name, lower, higher)=='min'
-    assert guard.direction('valid_accuracy#2', lower, higher)=='max'
+        assert guard.direction(name)=='min' and guard.direction(name, 'max')=='max'
+    assert guard.direction('valid_accuracy#2')=='max'
     for name in 'terror','valid_','loss_accuracy':
-        refused(ValueError, "mode='min'", guard.direction, name, lower, higher)
+        refused(ValueError, "mode='min'", guard.direction, name)
+        assert guard.direction(name, 'min')=='min'
+    refused(ValueError, "'best'", guard.direction, 'accuracy', 'best')
     row = dict(epoch=1, train_loss=2., valid_loss=3., seconds=4.)
     assert guard.monitored(row, 'loss')==guard.monitored(row, 'valid_loss')==3
     assert guard.monitored(row, 'train_loss')==2

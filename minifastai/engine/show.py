@@ -229,6 +229,8 @@ class Bar:
         "Say how far it is; drawn if the last time is long enough ago"
         now = time.perf_counter()
         if now-self.drawn<0.1: return
+        if not self.drawn:        # all before the first step was done in another process
+            self.tqdm.initial = self.tqdm.n = done-1
         self.drawn = now
         if loss is not None and now-self.told>0.5:
             self.told = now
@@ -240,13 +242,6 @@ class Bar:
     ) -> None:
         "Something new begins"
         self.tqdm.set_description_str(text, refresh=False)
-
-    def go_on(self,
-        done:int, # steps that another process has done
-    ) -> None:
-        "Go on from there; the speed counts what this process does"
-        self.tqdm.initial = self.tqdm.n = done
-        self.tqdm.refresh()
 
     def close(self,
         done:int, # steps
