@@ -143,11 +143,12 @@ def test_saves():
     old.parts[1].started -= 2000
     state = old.state_dict()
     old.rows[0]['a'].append(2)                       # what was saved stays as it was
-    assert list(state)==['rows', 'clock', 'parts', 'best'] and state['rows']==[{'a': [1]}]
+    assert list(state)==['rows', 'clock', 'parts', 'best']
+    assert state['rows']==[{'a': [1]}]
     clock,parts = new.clock,list(new.parts)
     new.load_state_dict(state)
     assert new.rows==[{'a': [1]}] and new.rows is not state['rows']
-    assert new.clock is clock and 1000<=new.clock.seconds<1100       # filled, not replaced
+    assert new.clock is clock and 1000<=new.clock.seconds<1100   # filled, not replaced
     assert [part is own for part,own in zip(new.parts, parts)]==[True, True]
     assert new.parts[0].seconds<100 and 2000<=new.parts[1].seconds<2100
     assert new.best.equal(torch.ones(2))

@@ -72,7 +72,7 @@ def test_a_bar_is_drawn_seldom_and_ends_where_it_should():
     assert silent.silent and not again.silent
     silent.move(1)
     silent.close(1)
-    again.move(5)                        # it goes on, and the speed counts its own steps
+    again.move(5)                     # it goes on, and the speed counts its own steps
     assert again.tqdm.n==5 and again.tqdm.initial==4
     again.close(5)
 
