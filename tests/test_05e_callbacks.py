@@ -284,7 +284,7 @@ def test_recorder():
 
 # Lesson 05e_callbacks, cell test-a-group-that-came-later: A recorder
 class AddsOne(Callback):
-    "Adds a group before the third batch; its rate is a tensor that changes in place"
+    "Adds a group before the third batch; its rate, a tensor, changes in place"
     def begin_batch(self):
         if not self.in_train: return
         if self.n_iter==2:

@@ -134,7 +134,8 @@ def test_a_new_runner_knows_nothing():
 class Notes:
     state_dict,load_state_dict = saves('rows', 'clock', 'parts', 'best')
     best = None
-    def __init__(self): self.rows,self.clock,self.parts = [],Clock(),[Clock(), Clock()]
+    def __init__(self):
+        self.rows,self.clock,self.parts = [],Clock(),[Clock(), Clock()]
 
 def test_saves():
     old,new = Notes(),Notes()

@@ -229,7 +229,7 @@ class Bar:
         "Say how far it is; drawn if the last time is long enough ago"
         now = time.perf_counter()
         if now-self.drawn<0.1: return
-        if not self.drawn:        # all before the first step was done in another process
+        if not self.drawn:          # what came before was done in another process
             self.tqdm.initial = self.tqdm.n = done-1
         self.drawn = now
         if loss is not None and now-self.told>0.5:
