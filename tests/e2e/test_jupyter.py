@@ -301,6 +301,8 @@ PICTURES_THERE = '''() => [...panel.content.node.querySelectorAll("img")].every(
     i => i.complete && i.naturalWidth)'''
 CLOSED = '''() => panel.content.widgets.flatMap(
     (c, i) => c.inputHidden ? [i] : [])'''
+ANSWERS = '''() => panel.content.widgets.flatMap(
+    (c, i) => c.outputHidden ? [i] : [])'''
 
 
 def test_every_notebook_opens_and_renders(jupyter):
@@ -315,8 +317,21 @@ def test_every_notebook_opens_and_renders(jupyter):
         jupyter.page.wait_for_function(PICTURES_THERE)
         folded = [i for i, cell in enumerate(cells) if notebooks.is_folded(cell)]
         assert jupyter.page.evaluate(CLOSED) == folded
+        closed = [i for i, cell in enumerate(cells) if notebooks.is_closed(cell)]
+        assert jupyter.page.evaluate(ANSWERS) == closed
         jupyter.shot(f'open-{name}')
         jupyter.close()
+
+
+def test_an_answer_is_closed_until_its_cell_runs(jupyter):
+    at = {cell['id']: i for i, cell in enumerate(read('05d_runner')['cells'])}
+    jupyter.open('run_05d_runner')
+    answer = at['a-context-manager']
+    assert answer in jupyter.page.evaluate(ANSWERS)
+    jupyter.run(at['c4e5935e'])              # the imports
+    assert 'caught' in jupyter.run(answer)
+    assert answer not in jupyter.page.evaluate(ANSWERS)
+    assert jupyter.cell(answer).get_by_text('caught', exact=False).last.is_visible()
 
 
 def test_the_address_that_make_lab_prints_leads_to_the_first_lesson(browser, tmp_path):
