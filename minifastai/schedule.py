@@ -141,7 +141,7 @@ def descent(
     smooth:float=0.8,       # by this factor each further neighbour weighs less
 ) -> Descent:
     "Find the way down in the losses of a search"
-    seen = np.minimum(losses, max(losses[:5]))     # how bad the end was is no matter
+    seen = np.minimum(losses, max(losses[:5]))     # how high it explodes does not count
     i = np.arange(len(seen))
     weights = smooth**abs(i[:,None]-i)
     curve = weights @ seen/weights.sum(1)

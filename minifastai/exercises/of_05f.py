@@ -224,14 +224,14 @@ add(Exercise('05f.6', 'slower_first(curve, n_groups), which makes a callback',
 
 # %% ../../nbs/engine/96_exercises_05f.ipynb #ex-05f-smooth
 def smoother(step):
-    "A `smooth` out of step(m, loss, beta, n), which gives (the new m, what is shown)"
-    def smooth(losses, beta):
+    "A `running_mean` out of step(m, loss, beta, n), which gives (the new m, what is shown)"
+    def running_mean(losses, beta):
         m,shown = 0.,[]
         for n,loss in enumerate(losses, 1):
             m,value = step(m, loss, beta, n)
             shown.append(value)
         return shown
-    return smooth
+    return running_mean
 
 def debiased(m, loss, beta, n):
     m = beta*m+(1-beta)*loss
@@ -261,7 +261,7 @@ def some_series(g):
     return {f'{n} losses, beta {beta}': ((1+torch.rand(n, generator=g)).tolist(), beta)
             for n,beta in ((10, 0.9), (40, 0.98), (60, 0.5))}
 
-add(Exercise('05f.3', 'smooth(losses, beta): a list, one number for each loss',
+add(Exercise('05f.3', 'running_mean(losses, beta): a list, one number for each loss',
     smoother(debiased), '05f_lr_finder, "When to stop"', some_series, {
     'not debiased': (smoother(lambda *args: (debiased(*args)[0],)*2),
         'The average begins at 0 and is too low at first: divide by the weights that '
