@@ -19,7 +19,8 @@ def test_pictures_of_a_search():
     import numpy as np
     from types import SimpleNamespace
     from matplotlib.figure import Figure
-    from minifastai.engine.show import draw_rate,plot_descent,plot_finder,rate_slider
+    from minifastai.engine.show import (
+        draw_rates,plot_descent,plot_finder,plot_guides,rate_slider)
     lrs = [10**(i/10-5) for i in range(50)]
     losses = [2.]*20+[2-i/20 for i in range(20)]+[1.]*10
     finder = SimpleNamespace(lrs=lrs, losses=losses, smoothed=losses, suggestion=0.01,
@@ -42,8 +43,17 @@ def test_pictures_of_a_search():
     assert before[1:4]==bytes(picture.value)[1:4]==b'PNG'
     assert np.allclose(asked, [0.01, 1e-5])
     axs = Figure().subplots(1, 2)
-    draw_rate(finder, 0.1, [2., 5.], axs)
-    assert axs[1].get_ylim()==(0, 5.5) and '0.1' in axs[1].get_title()
+    draw_rates(finder, {0.1: [2., 5.], 0.2: [2., 1.]}, axs)
+    assert axs[1].get_ylim()==(0, 5.5) and '2 batches' in axs[1].get_title()
+    texts = [text.get_text() for text in axs[1].get_legend().get_texts()]
+    assert texts==['rate 0.1', 'rate 0.2']
+
+    accs = np.array([[0.9, 0.95], [0.92, 0.1]])
+    results = {'a': (np.array([1., 1.]), np.array([2., 4.]), accs)}
+    left,right = plot_guides(results, [0.5, 2]).axes
+    assert [list(ax.lines[1].get_xdata()) for ax in (left, right)]==[[1.5, 6], [0.5, 2]]
+    assert np.allclose(left.lines[1].get_ydata(), [0.91, (0.95+0.882)/2])
+    assert right.get_legend().get_texts()[0].get_text()=='a'
 
 
 # Lesson 92_show, cell test-bar: Lines of a table, and a bar
