@@ -7,7 +7,6 @@ __all__ = ['read_idx', 'get_data', 'get_test_data', 'normalize', 'normalize_to',
            'DataBunch', 'get_databunch', 'show_images']
 
 # %% ../nbs/05b_data.ipynb #156d4e75
-import gzip,math,zlib
 from collections.abc import Iterable,Iterator,Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -15,21 +14,12 @@ from typing import Any
 import numpy as np,torch
 from torch import Tensor
 from torch.utils.data import DataLoader
+from .engine import guard,idx
 from .engine.fast import BatchLoader,as_is
-from .engine.guard import whole_number
 from .engine.show import show_images
 _all_ = ['show_images']
 
 # %% ../nbs/05b_data.ipynb #05c3c6fb
-def _read_bytes(path):
-    "The content of a file, unpacked if it is gzipped"
-    raw = path.read_bytes()
-    if raw[:2]!=b'\x1f\x8b': return raw
-    try: return gzip.decompress(raw)
-    except (OSError, EOFError, zlib.error) as e:
-        raise ValueError(f'{path} is corrupt or cut short: it begins as a gzip file, '
-                         f'but cannot be unpacked ({e}). Copy it anew.') from e
-
 def read_idx(
     path:str|Path,      # an IDX file of unsigned bytes, gzipped or not
     ndim:int|None=None, # how many dimensions it must have; None: any
@@ -37,51 +27,18 @@ def read_idx(
     """The array in an IDX file, read-only, in its own shape, of uint8
 
     ValueError if the file is not whole. Format: http://yann.lecun.com/exdb/mnist/"""
-    path = Path(path)
-    raw = _read_bytes(path)
-    if raw[:3]!=b'\0\0\x08':
-        begins = raw[:3].hex(' ') or 'nothing'
-        raise ValueError(f'{path} is no IDX file of unsigned bytes: it should begin '
-                         f'with the bytes 00 00 08, but begins with {begins}.')
-    start = 4+4*raw[3] if len(raw)>3 else 4
-    if len(raw)<start:
-        raise ValueError(f'{path} is cut short: its head should have at least {start} '
-                         f'bytes, but the whole file has {len(raw)}.')
-    if ndim and raw[3]!=ndim:
-        raise ValueError(f'{path} should hold an array of {ndim} dimensions, but holds '
-                         f'one of {raw[3]}: is it the right file under this name?')
-    shape = np.frombuffer(raw, '>u4', raw[3], 4).tolist()
-    wanted,found = math.prod(shape),len(raw)-start
-    if found!=wanted:
-        raise ValueError(f'{path} should hold {wanted:,} bytes after its head, for its '
-                         f'shape {tuple(shape)}, but holds {found:,}: it is cut short '
-                         'or damaged.')
-    return np.frombuffer(raw, np.uint8, wanted, start).reshape(shape)
+    raw = idx.unpacked(path)
+    shape = idx.shape_of(raw, path, ndim)
+    return np.frombuffer(raw, np.uint8, offset=4+4*len(shape)).reshape(shape)
 
 # %% ../nbs/05b_data.ipynb #686286fb
-def _find(folder, name):
-    "The file `name` or `name.gz` in `folder`"
-    wanted = f'it should be a folder that holds {name} or {name}.gz'
-    if not folder.exists():
-        raise FileNotFoundError(f'{folder} does not exist; {wanted}')
-    if not folder.is_dir(): raise ValueError(f'{folder} is a file; {wanted}')
-    for file in (folder/name, folder/f'{name}.gz'):
-        if file.is_file(): return file
-    there = ', '.join(sorted(f.name for f in folder.iterdir())[:8]) or 'nothing'
-    raise FileNotFoundError(f'{folder/name} (or the same with .gz) is missing; the '
-                            f'folder holds: {there}')
-
 def _load(path, kind):
     "Images (N, H, W) and labels (N,), both uint8, of `kind` 'train' or 't10k'"
     folder = Path(str(files('minifastai')/'mnist')) if path is None else Path(path)
-    image_file = _find(folder, f'{kind}-images-idx3-ubyte')
-    label_file = _find(folder, f'{kind}-labels-idx1-ubyte')
+    image_file = idx.find_file(folder, f'{kind}-images-idx3-ubyte')
+    label_file = idx.find_file(folder, f'{kind}-labels-idx1-ubyte')
     images,labels = read_idx(image_file, 3),read_idx(label_file, 1)
-    if len(images)!=len(labels):
-        raise ValueError(f'{image_file} holds {len(images):,} images, but {label_file} '
-                         f'holds {len(labels):,} labels; one label an image is wanted')
-    if not images.size:
-        raise ValueError(f'{image_file} holds no pixels: its shape is {images.shape}')
+    idx.check_pairs(images, labels, image_file, label_file)
     return images,labels
 
 def _to_tensors(images, labels):
@@ -91,12 +48,9 @@ def _to_tensors(images, labels):
 
 def _load_split(path):
     "Training and validation set, pictures as (N, H, W)"
-    images,labels = _load(path, 'train')
-    n_valid = len(images)//6
-    if not n_valid:
-        raise ValueError(f'{path} holds {len(images)} training images; at least 6 are '
-                         'needed, since one in six is kept for validation')
-    x,y = _to_tensors(images, labels)
+    x,y = _to_tensors(*_load(path, 'train'))
+    idx.check_enough(len(x), path)
+    n_valid = len(x)//6
     return x[:-n_valid],y[:-n_valid],x[-n_valid:],y[-n_valid:]
 
 # %% ../nbs/05b_data.ipynb #623927cf
@@ -133,10 +87,8 @@ def normalize(
 def _mean_std(train):
     "The two numbers of the training set; ValueError if it cannot be normalised"
     mean,std = train.mean(),train.std()
-    if std>0: return mean,std
-    raise ValueError('the training data cannot be normalised: its standard deviation '
-                     f'is {std.item()}, but should be more than 0. Are all '
-                     f'{train.numel():,} values the same, or is one of them nan?')
+    guard.check_spread(std, train.numel())
+    return mean,std
 
 def normalize_to(
     train:Tensor, # any shape
@@ -177,7 +129,7 @@ class BatchIndices:
         drop_last:bool=False,   # leave out a last batch that is smaller?
         generator:torch.Generator|None=None # of the order; None: PyTorch's random state
     ):
-        self.n,self.bs = n,whole_number('the batch size', bs)
+        self.n,self.bs = n,guard.whole_number('the batch size', bs)
         self.shuffle,self.drop_last,self.generator = shuffle,drop_last,generator
 
     def __len__(self) -> int:
@@ -207,12 +159,9 @@ def get_dls(
 
     Each batch is a new tensor, so changing it in place leaves the data set alone.
     `kwargs` are num_workers, pin_memory, generator and the like."""
-    decided = 'batch_size','shuffle','sampler','batch_sampler'
-    if ours := [name for name in decided if name in kwargs]:
-        raise ValueError(f'{", ".join(ours)}: get_dls decides this itself (train '
-                         'shuffled, in batches of bs; valid in order). For another '
-                         'order give DataBunch a torch.utils.data.DataLoader')
-    bs,drop_last = whole_number('the batch size', bs),kwargs.pop('drop_last', False)
+    guard.check_options(kwargs)
+    bs = guard.whole_number('the batch size', bs)
+    drop_last = kwargs.pop('drop_last', False)
     train_dl = _loader(train_ds, bs, True, drop_last, **kwargs)
     return train_dl,_loader(valid_ds, 2*bs, False, **kwargs)
 
@@ -239,15 +188,10 @@ class DataBunch:
         "What the validation loader takes its items from; None without one"
         return None if self.valid_dl is None else self.valid_dl.dataset
     def __repr__(self) -> str:
-        train,valid = (_n_batches(dl) for dl in (self.train_dl, self.valid_dl))
+        train,valid = guard.length_of(self.train_dl),guard.length_of(self.valid_dl)
         return f'DataBunch: {train} batches to train, {valid} to validate, c={self.c}'
 
-def _n_batches(dl):
-    "How many batches `dl` gives, as a text"
-    if dl is None: return '0'
-    try: return str(len(dl))
-    except TypeError: return 'some'      # a stream does not know
-
+# %% ../nbs/05b_data.ipynb #get-databunch
 def get_databunch(
     bs:int=512,              # batch size; validation takes 2*bs
     path:str|Path|None=None, # as for `get_data`
