@@ -115,7 +115,10 @@ def table(paths: list[Path]) -> Sizes:
     return total
 
 
-def run_all(paths: list[Path], args: argparse.Namespace) -> tuple[dict[str, str], Sizes]:
+def run_all(
+    paths: list[Path],
+    args: argparse.Namespace,
+) -> tuple[dict[str, str], Sizes]:
     "Execute notebooks side by side: (how each failed that did, the sizes' sum)"
     exempt = settings().get('whole', [])
 
