@@ -7,38 +7,25 @@ __all__ = ['Lambda', 'flatten', 'CudaCallback', 'view_tfm', 'BatchTransformXCall
            'get_cnn_model', 'get_runner']
 
 # %% ../nbs/06a_cuda_cnn.ipynb #86e15751
-import copy,math,pickle
 from collections.abc import Callable,Sequence
 from functools import partial
 import torch,torch.nn.functional as F
 from torch import Tensor,nn
-from .data import DataBunch
-from .engine.state import to_device
-from .engine.guard import whole_number
-from .runner import Callback,Learner,Runner
 from .callbacks import AvgStatsCallback,ProgressCallback,Recorder,accuracy
+from .data import DataBunch
+from .engine import networks
+from .engine.state import to_device
+from .runner import Callback,Learner,Runner
 
 # %% ../nbs/06a_cuda_cnn.ipynb #4fd2d2b2
-class Lambda(nn.Module):
-    "A layer that calls a function; take a named function of a module if the model is to be pickled"
+class Lambda(networks.FunctionLayer):
+    "A layer that calls a function; a named one, if the model is to be pickled"
     def __init__(self,
         func:Callable, # func(x) gives the output of the layer
     ):
         super().__init__()
         self.func = func
     def forward(self, x:Tensor) -> Tensor: return self.func(x)
-    def extra_repr(self) -> str: return getattr(self.func, '__name__', repr(self.func))
-
-    def __getstate__(self):
-        try: pickle.dumps(self.func)
-        except Exception as e:
-            raise pickle.PicklingError(f'this model cannot be pickled, since {self!r} calls a function without a name of its own in a module. '
-                                       f'Name it: write `def my_function(x): ...` at the top of a module, and give Lambda(my_function).') from e
-        return super().__getstate__()
-    def __deepcopy__(self, memo):                                 # a copy in memory needs no name
-        new = memo[id(self)] = type(self).__new__(type(self))
-        new.__dict__.update(copy.deepcopy(self.__dict__, memo))
-        return new
 
 def flatten(
     x:Tensor, # (N, C, 1, 1)
@@ -46,53 +33,31 @@ def flatten(
     "(N, C): all but the first dimension in one"
     return x.flatten(1)
 
-# %% ../nbs/06a_cuda_cnn.ipynb #ca87d686
-def _best_device():
-    return torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device('cpu')
-
-def _move_model(model, opt, device):
-    "The model to the device; the optimizer's parameters and state follow"
-    old = dict(model.named_parameters(remove_duplicate=False))
-    model.to(device)
-    new = dict(model.named_parameters(remove_duplicate=False))
-    moved = {old[name]: new[name] for name in reversed(old) if old[name] is not new[name]}   # mostly empty: the same parameters, moved in place
-    for before,after in moved.items():
-        if before in opt.state: opt.state[after] = opt.state.pop(before)
-    for group in opt.param_groups:
-        if moved: group['params'] = [moved.get(p, p) for p in group['params']]
-        step_too = group.get('capturable') or group.get('fused')                             # else PyTorch keeps the step on the CPU
-        for p in group['params']:
-            for k,v in opt.state.get(p, {}).items():
-                if torch.is_tensor(v) and (v.ndim or step_too): opt.state[p][k] = v.to(p.device)
-
 # %% ../nbs/06a_cuda_cnn.ipynb #c3c54935
 class CudaCallback(Callback):
     """Moves the model, what the optimizer keeps, and every batch to a device.
 
-    Batches in pinned memory (`pin_memory=True` in `get_dls`) are copied while the CPU goes on."""
+    Batches in pinned memory (`pin_memory=True` in `get_dls`) are copied while the CPU
+    goes on."""
     _order = 0
     def __init__(self,
         device:torch.device|str|None=None, # such as 'cuda:1'; None: the best there is
-    ): self.device = torch.device(device) if device is not None else _best_device()
+    ): self.device = torch.device(device) if device else networks.best_device()
 
-    def begin_fit(self): _move_model(self.model, self.opt, self.device)
-    def begin_validate(self): _move_model(self.model, self.opt, self.device)
+    def begin_fit(self): networks.move_model(self.model, self.opt, self.device)
+    def begin_validate(self): networks.move_model(self.model, self.opt, self.device)
     def begin_batch(self):
-        run = self.run
-        run.xb,run.yb = to_device((run.xb, run.yb), self.device)
+        self.run.xb,self.run.yb = to_device((self.run.xb, self.run.yb), self.device)
 
 # %% ../nbs/06a_cuda_cnn.ipynb #042c44a0
 def _view(x, size):
-    wanted,found = math.prod(size),x.shape[1:].numel()
-    if found==wanted: return x.view(-1, *size)
-    raise ValueError(
-        f'items of shape {tuple(x.shape[1:])} have {found:,} numbers, and cannot be viewed '
-        f'as {size}, which has {wanted:,}: give view_tfm the size of your pictures')
+    networks.check_view(x, size)
+    return x.view(-1, *size)
 
 def view_tfm(
     *size:int, # of one item, such as 1, 28, 28
 ) -> Callable[[Tensor],Tensor]:
-    "A function that views a batch as (N, *size); ValueError where items have another size"
+    "A function that views a batch as (N, *size); ValueError where items do not fit"
     return partial(_view, size=size)
 
 class BatchTransformXCallback(Callback):
@@ -104,84 +69,57 @@ class BatchTransformXCallback(Callback):
     def begin_batch(self): self.run.xb = self.tfm(self.run.xb)
 
 # %% ../nbs/06a_cuda_cnn.ipynb #0bf55e69
-_MEAN_SUBTRACTING = nn.modules.batchnorm._BatchNorm,nn.modules.instancenorm._InstanceNorm
-
-def _subtracts_mean(norm):
-    "Does this layer subtract each channel's own mean? The norms of lesson 07 say so, PyTorch's are known by type"
-    return getattr(norm, 'subtracts_channel_mean', isinstance(norm, _MEAN_SUBTRACTING))
-
 def conv_layer(
-    ni:int,                      # channels in
-    nf:int,                      # channels out, the number of filters
-    ks:int=3,                    # kernel size, odd
-    stride:int=2,                # 2 halves each side
-    act:Callable|None=nn.ReLU,   # act() makes the activation; None: without
-    norm:Callable|None=None,     # norm(nf) makes a norm; None: without
-    norm_first:bool=False,       # norm before the activation, as in the papers? The course that we follow has it after
-    bias:bool|None=None,         # None: only where it is not redundant
+    ni:int,                    # channels in
+    nf:int,                    # channels out, the number of filters
+    ks:int=3,                  # rows and columns of a filter, odd
+    stride:int=2,              # 2 halves each side
+    act:Callable|None=nn.ReLU, # act() makes the activation; None: without
+    norm:Callable|None=None,   # norm(nf) makes a norm; None: without
+    norm_first:bool=False,     # norm before the activation, as in papers? The lecture
+                               # has it after
+    bias:bool|None=None,       # None: only where it is not redundant
 ) -> nn.Sequential:
     "Convolution, activation, norm; [0] is the convolution"
-    norm,act = norm(nf) if norm else None,act() if act else None
-    if bias is None: bias = not (norm is not None and (norm_first or act is None) and _subtracts_mean(norm))
+    made_norm,made_act = norm(nf) if norm else None,act() if act else None
+    if bias is None:
+        follows = norm_first or made_act is None     # directly after the convolution
+        bias = not (follows and networks.subtracts_mean(made_norm))
     conv = nn.Conv2d(ni, nf, ks, stride=stride, padding=ks//2, bias=bias)
-    return nn.Sequential(conv, *(layer for layer in ((norm, act) if norm_first else (act, norm)) if layer is not None))
+    rest = [made_norm, made_act] if norm_first else [made_act, made_norm]
+    return nn.Sequential(conv, *(layer for layer in rest if layer is not None))
 
 # %% ../nbs/06a_cuda_cnn.ipynb #3ac9f305
 class CNN(nn.Sequential):
-    "What `get_cnn_model` makes: an nn.Sequential that says what it wants when a batch is no batch of pictures"
-    ni = None   # channels of the pictures; None: not checked
+    "An nn.Sequential that says what it wants where a batch is no batch of pictures"
+    ni:int|None = None   # channels of the pictures; None: not checked
     def forward(self, x:Tensor) -> Tensor:
-        if self.ni is not None and (x.ndim!=4 or x.shape[1]!=self.ni): self._check(x)
+        networks.check_pictures(self, x)
         return super().forward(x)
 
-    def _check(self, x):
-        ni = next((m.in_channels for m in self.modules() if isinstance(m, nn.Conv2d)), self.ni)   # the first layer may have been exchanged
-        shape = tuple(x.shape)
-        if x.ndim==4 and shape[1]==ni: return
-        todo = (f'Flat pictures get their shape from BatchTransformXCallback(view_tfm({ni}, height, width))' if x.ndim==2 else
-                'A single picture becomes a batch of one by x[None]' if x.ndim==3 and shape[0]==ni else
-                'Pictures without a dimension for the channel get one by x[:,None]' if x.ndim==3 and ni==1 else
-                'Channels come before height and width: x.permute(0, 3, 1, 2)' if x.ndim==4 and shape[3]==ni else
-                'Give get_cnn_model the channels of your pictures as ni=')
-        if x.ndim==2 and ni==1 and shape[0]==shape[1]: todo += '; a single picture becomes a batch of one by x[None,None]'
-        raise ValueError(f'the network wants a batch of pictures of shape (N, {ni}, H, W), but was given {shape}. {todo}.')
-
 # %% ../nbs/06a_cuda_cnn.ipynb #d2396d8e
-def _channels_in(data):
-    shape = getattr(getattr(getattr(data, 'train_ds', None), 'x', None), 'shape', ())
-    return shape[1] if len(shape)==4 else 1
-
-def _check_nfs(nfs):
-    "A list of whole numbers of at least 1, and at least one of them"
-    try:
-        if isinstance(nfs, str) or not len(nfs): raise TypeError
-        return [whole_number('nf', nf) for nf in nfs]
-    except (TypeError, ValueError):
-        raise ValueError(
-            'nfs must name the number of filters of at least one convolution, such as '
-            f'[8, 16, 32], but is {nfs!r}') from None
-
 def get_cnn_layers(
     data:DataBunch,    # its c is the number of outputs
     nfs:Sequence[int], # filters of each convolution
-    ni:int|None=None,  # channels of the pictures; None: as in the data, 1 where pictures are rows
+    ni:int|None=None,  # channels of the pictures; None: as in the data, 1 for rows
     **kw,              # for `conv_layer`: act, norm, norm_first, bias
 ) -> list[nn.Module]:
-    "Convolutions of stride 2, the first 5x5 and the others 3x3, then average pooling and a linear layer"
-    nfs = _check_nfs(nfs)
-    if not getattr(data, 'c', None): raise ValueError('the data does not say how many classes it has: give DataBunch its c')
-    sizes = [ni or _channels_in(data), *nfs]
-    convs = [conv_layer(a, b, 5 if i==0 else 3, **kw) for i,(a,b) in enumerate(zip(sizes, nfs))]
-    return [*convs, nn.AdaptiveAvgPool2d(1), Lambda(flatten), nn.Linear(nfs[-1], data.c)]
+    "Stride-2 convolutions, the first 5x5 and the rest 3x3; average pooling; linear"
+    nfs,c = networks.as_filters(nfs),networks.n_classes(data)
+    sizes = [ni or networks.n_channels(data), *nfs]
+    convs = [conv_layer(a, b, 3 if i else 5, **kw)
+             for i,(a,b) in enumerate(zip(sizes, nfs))]
+    return [*convs, nn.AdaptiveAvgPool2d(1), Lambda(flatten), nn.Linear(nfs[-1], c)]
 
 def get_cnn_model(
     data:DataBunch,    # as for `get_cnn_layers`
     nfs:Sequence[int], # filters of each convolution
     **kw,              # for `get_cnn_layers` and `conv_layer`
-) -> nn.Sequential:
-    "A CNN for pictures (N, C, H, W) of any size; ValueError for a batch of another shape"
-    model = CNN(*get_cnn_layers(data, nfs, **kw))
-    model.ni = model[0][0].in_channels
+) -> CNN:
+    "A CNN for pictures (N, C, H, W) of any size; ValueError for other shapes"
+    layers = get_cnn_layers(data, nfs, **kw)
+    model = CNN(*layers)
+    model.ni = layers[0][0].in_channels
     return model
 
 # %% ../nbs/06a_cuda_cnn.ipynb #399a72a3
@@ -189,14 +127,21 @@ def get_runner(
     model:nn.Module,             # what is trained
     data:DataBunch,              # what it is trained on
     lr:float=0.6,                # learning rate; the default is one for SGD
-    cbs:Callback|Callable|Sequence|None=None, # in place of the default ones; None: recorder, table of loss and accuracy, progress bar. On a GPU add CudaCallback
+    cbs:Callback|Callable|Sequence|None=None, # in place of the usual ones; None:
+                                 # recorder, table of loss and accuracy, progress bar
     opt_func:Callable|None=None, # opt_func(parameters, lr=lr); None: torch.optim.SGD
     loss_func:Callable=F.cross_entropy, # loss_func(pred, yb) gives a scalar
-    channels_last:bool=False,    # keep pictures pixel by pixel in memory, not channel by channel? Often faster
-    compile:bool=False,          # compile the model with torch.compile? Often faster, after a first batch of each size that may take half a minute
+    channels_last:bool=False,    # keep pictures pixel by pixel in memory, not channel
+                                 # by channel? Often faster
+    compile:bool=False,          # compile the model? Often faster, after a first batch
+                                 # of each size that may take half a minute
 ) -> tuple[Learner,Runner]:
-    "learn, run: everything for `run.fit(epochs, learn)`. The two options change `model` in place: it stays the same object, with the same names in its state_dict"
-    if channels_last: model.to(memory_format=torch.channels_last)
-    if compile: model.compile(dynamic=False)   # one program for each batch size, rather than one slower program for all
-    learn = Learner(model, (opt_func or torch.optim.SGD)(model.parameters(), lr=lr), loss_func, data)
-    return learn,Runner([Recorder, AvgStatsCallback(accuracy), ProgressCallback] if cbs is None else cbs)
+    """learn, run: everything for `run.fit(epochs, learn)`
+
+    The two options at the end change `model` in place; its state_dict keeps its names.
+    On a GPU add CudaCallback to `cbs`."""
+    networks.arrange(model, channels_last, compile)
+    opt = (opt_func or torch.optim.SGD)(model.parameters(), lr=lr)
+    learn = Learner(model, opt, loss_func, data)
+    usual = [Recorder, AvgStatsCallback(accuracy), ProgressCallback]
+    return learn,Runner(usual if cbs is None else cbs)
