@@ -117,9 +117,8 @@ def get_cnn_model(
     **kw,              # for `get_cnn_layers` and `conv_layer`
 ) -> CNN:
     "A CNN for pictures (N, C, H, W) of any size; ValueError for other shapes"
-    layers = get_cnn_layers(data, nfs, **kw)
-    model = CNN(*layers)
-    model.ni = layers[0][0].in_channels
+    model = CNN(*get_cnn_layers(data, nfs, **kw))
+    model.ni = kw.get('ni') or networks.n_channels(data)
     return model
 
 # %% ../nbs/06a_cuda_cnn.ipynb #399a72a3
