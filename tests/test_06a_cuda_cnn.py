@@ -58,7 +58,7 @@ def test_solution_one_number():
 # Lesson 06a_cuda_cnn, cell test-solution-conv: Exercise 06a.4: a convolution
 def test_solution_conv():
     def my_conv2d(x, weight, bias, stride=1, padding=0):
-        (N,C,H,W),(nf,_,h,w) = x.shape,weight.shape
+        (N,_,H,W),(nf,_,h,w) = x.shape,weight.shape
         columns = F.unfold(x, (h, w), stride=stride, padding=padding)
         out = weight.flatten(1)@columns+bias[:,None]
         rows,cols = ((n+2*padding-ks)//stride+1 for n,ks in ((H, h), (W, w)))

@@ -10,6 +10,7 @@ __all__ = ['slide', 'slide_by', 'some_slides', 'one_number', 'number_by', 'numbe
            'watch_shift', 'ShiftCallback', 'ShiftStub', 'DrawnOnce', 'write_to_self', 'move_up_to', 'on_a_diagonal']
 
 # %% ../../nbs/engine/96_exercises_06a.ipynb #imports
+from functools import partial
 import torch,torch.nn.functional as F
 from torch import nn
 from .. import callbacks
@@ -82,7 +83,7 @@ add(Exercise('06a.3', 'one_number(x, weight, bias, f, i, j, stride, padding)',
     'padding forgotten': (
         number_with(lambda w, b, f, i, j, s, p: (w, b, f, i, j, s, 0)),
         'Zeros stand around the picture: F.pad(x, (padding,)*4) puts them there.'),
-    'one channel only': (lambda *args: number_by(*args, channels=1),
+    'one channel only': (partial(number_by, channels=1),
         'Each channel has its own part of the filter; the sum is over all of them.'),
     'rows for columns': (
         number_with(lambda w, b, f, i, j, s, p: (w, b, f, j, i, s, p)),
