@@ -109,6 +109,35 @@ def test_maps_of_each_layer_are_drawn():
     assert shapes=={(3, 3)}
 
 
+# Lesson 92_show, cell test-windows: Windows and filters
+def test_windows_and_filters():
+    import torch
+    from minifastai.engine.show import (
+        draw_channels,draw_filters,draw_places,draw_window)
+    picture = torch.arange(36.).view(6, 6)/36
+    edge = torch.tensor([[-1.,-1,-1], [0,0,0], [1,1,1]])
+    whole,window,filter,products = draw_window(picture, edge, 1, 2).axes
+    assert [t.get_text() for t in filter.texts]==['-1']*3+['0']*3+['1']*3
+    assert window.texts[0].get_text()==f'{picture[1, 2]:.2f}'
+    assert products.get_title()=='the products: sum 1.00'          # 3*(12/36)
+    frame = whole.patches[0]
+    assert (frame.get_y(), frame.get_x(), frame.get_width())==(0.5, 1.5, 3)
+    fig = draw_filters([edge, edge.T], [picture, picture], ['a', 'b'], picture)
+    titles = [ax.get_title() for ax in fig.axes]
+    assert titles==['', 'a', 'b', 'the picture', '', '']
+    for n,ks,stride,padding,windows in (7, 3, 2, 1, 4),(5, 3, 1, 1, 5),(5, 5, 2, 0, 1):
+        ax = draw_places(n, ks, stride, padding)
+        assert ax.get_title().endswith(f': {windows} by {windows} windows')
+        assert len(ax.lines)==windows and len(ax.lines[0].get_xdata())==windows
+        assert len(ax.patches)==(n+2*padding)**2+min(windows, 2)+1
+        assert draw_places(n, ks, stride, padding, ax) is ax
+    maps = torch.stack([picture, picture.T])
+    weight = torch.stack([edge, edge])
+    fig = draw_channels(maps, weight, maps, maps.sum(0), ['a', 'b', 'c'])
+    found = [ax.get_title() for ax in fig.axes]
+    assert found.count('what it adds')==2 and found[-1]=='c' and found[0]=='a'
+
+
 # Lesson 92_show, cell test-bars-show-both: Softmax beside sigmoid
 def test_bars_show_both():
     from minifastai.engine.show import bars_html

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['axis', 'plot_loss', 'plot_lr', 'plot_loss_by_lr', 'plot_finder', 'mark_rate', 'plot_descent', 'draw_rates',
-           'rate_slider', 'plot_guides', 'write_line', 'table_line', 'Bar', 'show_maps', 'bar_cells', 'bars_html',
-           'entropy_widget', 'grid', 'show_images', 'draw_lines', 'draw_hists', 'hist_svg', 'stats_svg', 'hist_widget',
-           'button_and_area', 'as_png', 'labelling_tool', 'plain_source', 'sources_below']
+           'rate_slider', 'plot_guides', 'write_line', 'table_line', 'Bar', 'show_maps', 'draw_numbers', 'draw_window',
+           'draw_filters', 'draw_places', 'draw_channels', 'bar_cells', 'bars_html', 'entropy_widget', 'grid',
+           'show_images', 'draw_lines', 'draw_hists', 'hist_svg', 'stats_svg', 'hist_widget', 'button_and_area',
+           'as_png', 'labelling_tool', 'plain_source', 'sources_below']
 
 # %% ../../nbs/engine/92_show.ipynb #imports
 import html,io,re
@@ -304,6 +305,135 @@ def show_maps(
         for ax,channel in zip(row, found[0]):
             ax.imshow(channel.cpu().numpy(), cmap='viridis' if number else 'gray')
         for ax in row: ax.axis('off')
+    return fig
+
+# %% ../../nbs/engine/92_show.ipynb #windows-code
+def draw_numbers(
+    ax:'Axes',        # the axis to draw into
+    numbers:'Tensor', # (rows, columns)
+    title:str,        # over them
+    limit:float=1.,   # the size of a number that gets the full colour
+    cmap:str='PuOr',  # 0 is in its middle; for 'gray' at its dark end
+) -> None:
+    "Draw a few numbers as coloured squares, with each number in its square"
+    low = 0 if cmap=='gray' else -limit
+    ax.imshow(numbers, cmap=cmap, vmin=low, vmax=limit)
+    for i,row in enumerate(numbers.tolist()):
+        for j,value in enumerate(row):
+            dark = value<limit/2 if cmap=='gray' else abs(value)>0.7*limit
+            text = f'{round(value, 2)+0.:.2f}'.removesuffix('.00')
+            ax.text(j, i, text, ha='center', va='center', fontsize=9,
+                    color='white' if dark else 'black')
+    ax.set_title(title, fontsize=10)
+    ax.axis('off')
+
+def draw_window(
+    picture:'Tensor', # (H, W), from 0 to 1
+    filter:'Tensor',  # (rows, columns)
+    row:int,          # of the picture, where the window begins
+    col:int,          # the same to the right
+) -> 'Figure':
+    "Draw where a window lies, its numbers, the filter, the products and their sum"
+    import matplotlib.pyplot as plt
+    h,w = filter.shape
+    window = picture[row:row+h, col:col+w]
+    fig = plt.figure(figsize=(9, 2.6), layout='constrained')
+    whole,*others = fig.subplots(1, 4)
+    whole.imshow(picture, cmap='gray', vmin=0, vmax=1)
+    whole.add_patch(_frame(row, col, h, w, 'tab:orange'))
+    whole.set_title('where the window is', fontsize=10)
+    whole.axis('off')
+    products = window*filter
+    draw_numbers(others[0], window, 'the window', 1., 'gray')
+    draw_numbers(others[1], filter, 'times the filter')
+    total = round(products.sum().item(), 2)+0.              # no -0
+    draw_numbers(others[2], products, f'the products: sum {total:.2f}')
+    return fig
+
+def _frame(row, col, h, w, color, **style):
+    from matplotlib.patches import Rectangle
+    style = {'lw': 2, 'fill': False, **style}
+    return Rectangle((col-0.5, row-0.5), w, h, edgecolor=color, **style)
+
+def draw_filters(
+    filters:'Tensor|Sequence[Tensor]', # each (rows, columns)
+    maps:'Tensor|Sequence[Tensor]',    # of each filter, the map that it makes
+    titles:Sequence[str]=(),           # over each filter; none: no titles
+    picture:'Tensor|None'=None,        # drawn on the left, if there is one
+) -> 'Figure':
+    "Draw each filter, and below it its map; orange is below 0, purple above"
+    import matplotlib.pyplot as plt
+    n = len(filters)+(picture is not None)
+    fig = plt.figure(figsize=(min(9, 2.2*n), min(4.4, 20/n)), layout='constrained')
+    axs = fig.subplots(2, n, squeeze=False, height_ratios=(0.6, 1))
+    for ax in axs.flat: ax.axis('off')
+    if picture is not None:
+        axs[1, 0].imshow(picture, cmap='gray')
+        axs[1, 0].set_title('the picture', fontsize=10)
+        axs = axs[:,1:]
+    for i,(upper,lower) in enumerate(axs.T):
+        for ax,numbers in (upper, filters[i]),(lower, maps[i]):
+            limit = max(abs(numbers).max().item(), 1e-12)
+            ax.imshow(numbers, cmap='PuOr', vmin=-limit, vmax=limit)
+        if titles: upper.set_title(titles[i], fontsize=10)
+    return fig
+
+def draw_places(
+    n:int,       # rows and columns of the picture
+    ks:int,      # rows and columns of the filter
+    stride:int,  # how far the window moves
+    padding:int, # zeros on each side
+    ax:'Axes|None'=None, # draw into it; None: a new figure
+) -> 'Axes':
+    "Draw the pixels, the centre of each window, and three windows; returns the axis"
+    import matplotlib.pyplot as plt
+    if ax is None: ax = plt.subplots(figsize=(3.6, 3.9), layout='constrained')[1]
+    for i in range(-padding, n+padding):
+        for j in range(-padding, n+padding):
+            inside = 0<=i<n and 0<=j<n
+            ax.add_patch(_frame(i, j, 1, 1, '0.75', lw=0.8, fill=not inside,
+                                facecolor='0.88', hatch='' if inside else '//'))
+    starts = range(-padding, n+padding-ks+1, stride)
+    middle = (ks-1)/2
+    for i in starts:
+        ax.plot([j+middle for j in starts], [i+middle]*len(starts), 'ko', ms=4)
+    frames = [(starts[0], starts[0], 'tab:orange'), (starts[-1], starts[-1], 'tab:red')]
+    if len(starts)>1: frames.insert(1, (starts[0], starts[1], 'tab:blue'))
+    for shift,(row,col,color) in enumerate(frames):
+        ax.add_patch(_frame(row+0.06*shift, col, ks, ks, color, lw=2.5))
+    edge = padding+0.7
+    ax.set(xlim=(-edge, n-1+edge), ylim=(n-1+edge, -edge), aspect='equal')
+    ax.set_title(f'{n} by {n} pixels, filter {ks} by {ks},\nstride {stride}, padding '
+                 f'{padding}: {len(starts)} by {len(starts)} windows', fontsize=10)
+    ax.axis('off')
+    return ax
+
+def draw_channels(
+    maps:'Tensor',   # (channels, H, W): what comes in
+    filter:'Tensor', # (channels, rows, columns)
+    parts:'Tensor',  # (channels, H, W): what each channel adds
+    total:'Tensor',  # (H, W): what comes out
+    titles:Sequence[str], # of what comes in, and of what comes out
+) -> 'Figure':
+    "Draw how the channels of one filter add up to one map"
+    import matplotlib.pyplot as plt
+    n = len(maps)
+    fig = plt.figure(figsize=(9, 2.4*n), layout='constrained')
+    spec = fig.add_gridspec(n, 4)
+    limit,height = (abs(numbers).max().item() for numbers in (parts, total))
+    for i in range(n):
+        drawn = ((maps[i], titles[i], abs(maps).max().item()),
+                 (parts[i], 'what it adds', limit))
+        for column,(numbers,title,most) in zip((0, 2), drawn):
+            ax = fig.add_subplot(spec[i, column])
+            ax.imshow(numbers, cmap='PuOr', vmin=-most, vmax=most)
+            ax.set_title(title, fontsize=10)
+            ax.axis('off')
+        draw_numbers(fig.add_subplot(spec[i, 1]), filter[i], 'its part of the filter')
+    ax = fig.add_subplot(spec[:, 3])
+    ax.imshow(total, cmap='PuOr', vmin=-height, vmax=height)
+    ax.set_title(titles[n], fontsize=10)
+    ax.axis('off')
     return fig
 
 # %% ../../nbs/engine/92_show.ipynb #bc4c60c1
