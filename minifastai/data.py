@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np,torch
 from torch import Tensor
 from torch.utils.data import DataLoader
-from .engine import guard,idx
+from .engine import guard,idx_files
 from .engine.fast import BatchLoader,as_is
 from .engine.show import show_images
 _all_ = ['show_images']
@@ -27,18 +27,18 @@ def read_idx(
     """The array in an IDX file, read-only, in its own shape, of uint8
 
     ValueError if the file is not whole. Format: http://yann.lecun.com/exdb/mnist/"""
-    raw = idx.unpacked(path)
-    shape = idx.shape_of(raw, path, ndim)
+    raw = idx_files.unpacked(path)
+    shape = idx_files.shape_of(raw, path, ndim)
     return np.frombuffer(raw, np.uint8, offset=4+4*len(shape)).reshape(shape)
 
 # %% ../nbs/05b_data.ipynb #686286fb
 def _load(path, kind):
     "Images (N, H, W) and labels (N,), both uint8, of `kind` 'train' or 't10k'"
     folder = Path(str(files('minifastai')/'mnist')) if path is None else Path(path)
-    image_file = idx.find_file(folder, f'{kind}-images-idx3-ubyte')
-    label_file = idx.find_file(folder, f'{kind}-labels-idx1-ubyte')
+    image_file = idx_files.find_file(folder, f'{kind}-images-idx3-ubyte')
+    label_file = idx_files.find_file(folder, f'{kind}-labels-idx1-ubyte')
     images,labels = read_idx(image_file, 3),read_idx(label_file, 1)
-    idx.check_pairs(images, labels, image_file, label_file)
+    idx_files.check_pairs(images, labels, image_file, label_file)
     return images,labels
 
 def _to_tensors(images, labels):
@@ -49,7 +49,7 @@ def _to_tensors(images, labels):
 def _load_split(path):
     "Training and validation set, pictures as (N, H, W)"
     x,y = _to_tensors(*_load(path, 'train'))
-    idx.check_enough(len(x), path)
+    idx_files.check_enough(len(x), path)
     n_valid = len(x)//6
     return x[:-n_valid],y[:-n_valid],x[-n_valid:],y[-n_valid:]
 

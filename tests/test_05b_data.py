@@ -150,10 +150,12 @@ def test_solution_loader():
 # Lesson 05b_data, cell test-solution-balanced-batches: Which items: the sampler
 class BalancedBatches:
     def __init__(self, y, per_class): self.y,self.per_class = y,per_class
-    def __len__(self): return int(self.y.bincount().min())//self.per_class
+    def __len__(self):
+        return int(self.y.unique(return_counts=True)[1].min())//self.per_class
     def __iter__(self):
         classes = [(self.y==k).nonzero().squeeze(1) for k in self.y.unique()]
-        mixed = [idx[torch.randperm(len(idx))].split(self.per_class) for idx in classes]
+        mixed = [own[torch.randperm(len(own))].split(self.per_class)
+                 for own in classes]
         for _,parts in zip(range(len(self)), zip(*mixed)): yield torch.cat(parts)
 class InOrder(BalancedBatches):
     def __iter__(self): yield from torch.arange(60).split(12)
