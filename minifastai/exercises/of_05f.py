@@ -224,7 +224,7 @@ add(Exercise('05f.6', 'slower_first(curve, n_groups), which makes a callback',
 
 # %% ../../nbs/engine/96_exercises_05f.ipynb #ex-05f-smooth
 def smoother(step):
-    "A `running_mean` out of step(m, loss, beta, n), which gives (the new m, what is shown)"
+    "A `running_mean` out of step(m, loss, beta, n): the new m, and what is shown"
     def running_mean(losses, beta):
         m,shown = 0.,[]
         for n,loss in enumerate(losses, 1):
