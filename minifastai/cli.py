@@ -91,10 +91,10 @@ def _free_folder(out):
     return folder
 
 # %% ../nbs/98_cli.ipynb #208878d4
-_LR,_MAX_LR = 0.3,3.         # the rate where lr_find has none to suggest, and the highest that is taken
+_LR,_MAX_LR = 0.3,3.         # the rate where the finder's curve has no lowest point, and the highest that is taken
 NORMS = 'none','batch','layer','instance','group','running'
 
-def _highest_lr(suggestion, norm): return min((2 if norm=='none' else 4)*suggestion, _MAX_LR) if suggestion else _LR
+def _highest_lr(lowest, norm): return min((1 if norm=='none' else 2)*lowest, _MAX_LR) if lowest else _LR
 
 def get_norm(
     name:str, # one of `NORMS`
@@ -129,7 +129,7 @@ def _parser():
         description='Train a CNN on the MNIST that ships in the package, or on your own files, and write a report.')
     train.add_argument('--epochs', type=_number(int, 1), default=1, help='passes over the training data (default: 1)')
     train.add_argument('--bs', type=_number(int, 1), default=256, help='batch size (default: 256)')
-    train.add_argument('--lr', type=_number(float, 0., 1e30), help='highest learning rate of the one-cycle schedule (default: four times what lr_find suggests, without a norm twice, and at most 3)')
+    train.add_argument('--lr', type=_number(float, 0., 1e30), help='highest learning rate of the one-cycle schedule (default: twice the rate at the lowest point of lr_find\'s curve, without a norm that rate itself, and at most 3)')
     train.add_argument('--norm', choices=NORMS, default='running', help='norm after each convolution (default: running)')
     train.add_argument('--seed', type=_number(int, 0, 2**64-1), default=42, help='of all random numbers (default: 42)')
     train.add_argument('--data', type=Path, metavar='DIR', help='a folder with IDX files in MNIST\'s naming (default: the MNIST of the package)')
@@ -177,9 +177,9 @@ def _figures(learn, run, data, finder, stats, finished):
     from matplotlib.figure import Figure
     from minifastai.data import show_images
     figures = {}
-    if finder is not None and finder.suggestion:
+    if finder is not None and finder.suggest('lowest'):
         fig = Figure(figsize=(6, 3.2), layout='constrained')
-        finder.plot(fig.subplots())
+        finder.plot(fig.subplots(), 'lowest')
         figures['lr_find'] = 'How the learning rate was chosen',fig
     if run.recorder.losses:
         fig = Figure(figsize=(9, 3), layout='constrained')
@@ -226,8 +226,9 @@ def train(
     lr,finder = args.lr,None
     if lr is None:
         finder = lr_find(learn, cbs=[together, device_cb])
-        lr = _highest_lr(finder.suggestion, args.norm)
-        if first: print(f'highest learning rate: {lr:.3g}; ' + (f'lr_find suggests {finder.suggestion:.3g}' if finder.suggestion else 'lr_find has none to suggest: too little data, or a loss that does not fall'), flush=True)
+        lowest = finder.suggest('lowest')
+        lr = _highest_lr(lowest, args.norm)
+        if first: print(f'highest learning rate: {lr:.3g}; ' + (f'the curve of lr_find is lowest at {lowest:.3g}' if lowest else 'lr_find has none to suggest: too little data, or a loss that does not fall'), flush=True)
     run = Runner([together, device_cb, Recorder, AvgStatsCallback(accuracy), ProgressCallback, ParamScheduler('lr', combine_scheds([0.3, 0.7], cos_1cycle_anneal(lr/6, lr, lr/600)))])
     every = max(1, args.epochs*len(data.train_dl)//50)         # fifty to a hundred batches are enough to see what happens
     stopped = False
