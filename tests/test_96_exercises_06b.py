@@ -14,12 +14,14 @@ class Handle:
         self.handle = None
 
 def test_other_answers_of_06b():
-    assert check('06b.1', Handle)
-    assert check('06b.1', Hook)
+    assert check('06b.3', Handle)
+    assert check('06b.3', Hook)
+    def as_tensors(weights, lr): return [(lr*w.grad).std()/w.std() for w in weights]
+    assert check('06b.1', as_tensors)
     def append_stats(hook, mod, inp, outp):
         if not hasattr(hook, 'stats'): hook.stats = ([],[])
         means,stds = hook.stats
         means.append(outp.data.mean().item())
         stds.append(outp.data.std().item())
     assert check('06b.2', append_stats)
-    assert check('06b.3', lambda x, bins, low, high: torch.histc(x, bins, low, high))
+    assert check('06b.5', lambda x, bins, low, high: torch.histc(x, bins, low, high))
