@@ -653,7 +653,9 @@ def test_uses_are_counted_where_they_differ():
     assert [len(means) for means in found.means]==[2, 4]       # every second use
     assert found.unit=='use' and '4 uses, one in 2' in repr(found)
     assert list(found.series('means')[1][0])==[0, 2, 4, 6]
+    import matplotlib.pyplot as plt
     assert found.plot_means().get_xlabel()==found.plot_hists()[0].get_xlabel()=='use'
+    plt.close('all')
     half = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
     half[1].eval()                                             # never recorded: no use
     with ActivationStats(half) as found: half(torch.randn(3, 4))
@@ -675,6 +677,7 @@ def test_what_is_repeated_is_not_recorded():
 
 # Lesson 06b_hooks, cell test-no-numbers: `ActivationStats`
 def test_what_has_no_numbers_is_left_out_with_a_word():
+    import matplotlib.pyplot as plt
     def by_vmap(net): torch.func.vmap(net)(torch.randn(5, 4))
     def by_grad(net): torch.func.grad(lambda x: net(x).sum())(torch.randn(5, 4))
     def by_export(net): torch.export.export(net, (torch.randn(2, 4),), strict=False)
@@ -682,10 +685,12 @@ def test_what_has_no_numbers_is_left_out_with_a_word():
         net = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
         with ActivationStats(net) as found:
             net(torch.randn(2, 4))
-            with pytest.warns(UserWarning, match='Linear holds no numbers'): use(net)
+            with pytest.warns(UserWarning, match='holds no numbers') as said: use(net)
             net(torch.randn(2, 4))
+        assert any('through Linear' in str(warning.message) for warning in said)
         assert [len(hists) for hists in found.hists]==[2, 2]
         assert found.plot_means() and found.plot_hists()
+        plt.close('all')
 
 
 # Lesson 06b_hooks, cell test-compiled: `ActivationStats`
