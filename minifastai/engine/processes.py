@@ -67,7 +67,8 @@ def told(
 ) -> str:
     "The exception in a line, without the file names of PyTorch's own sources"
     text = re.sub(r'\[\S+:\d+\] ', '', str(e).strip() or 'no message')
-    return f'{type(e).__name__}: {text.splitlines()[0]}'[:150]
+    first = text.splitlines()[0].split('. ')[0]
+    return f'{type(e).__name__}: {first}'[:150]
 
 # %% ../../nbs/engine/88_processes.ipynb #the-processes-code
 class Answer(NamedTuple):
