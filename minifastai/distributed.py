@@ -67,7 +67,8 @@ def loss_of_all(
     return _Shown.apply(loss, mean, n*dist.get_world_size()/n_all),n_all
 
 # %% ../nbs/08b_distributed.ipynb #d813c4ca
-CANCELS = None,CancelBatchException,CancelEpochException,CancelTrainException
+CANCELS:tuple = (None, CancelBatchException, CancelEpochException,
+                 CancelTrainException)
 
 class Voter(Callback):
     "Agrees with others on a cancellation: 0 none, 1 batch, 2 epoch, 3 training"
