@@ -65,7 +65,7 @@ class PrintStatus:
     def before_calc(self, epoch, **kwargs): print(f'about to start epoch {epoch}')
     def after_calc (self, epoch, val, **kwargs): print(f'epoch {epoch}: {val}')
 class TooStrict:
-    "Knows of no `val`, and has no `**kwargs` to catch it"
+    "Says which step begins, and which one is done"
     def before_calc(self, epoch): print(f'about to start epoch {epoch}')
     def after_calc (self, epoch): print(f'epoch {epoch} is done')
 def stoppable_calculation(cb=None, wait=WAIT):
@@ -172,7 +172,6 @@ also = loud
 del loud
 print('one name less')
 del also
-gc.collect();
 class Switch:
     def __init__(self): self.training = True
     def __enter__(self):
@@ -193,17 +192,18 @@ class Rate:
 
 rate = Rate(0.25)
 print(rate)
-print([rate])       # a list shows the repr of its items
+print([rate])
 rate
 import ast
 
 def definitions(file):
     "(line, depth, name) of each class and function of a Python file"
+    kinds = ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
     def below(node, depth):
         for child in ast.iter_child_nodes(node):
-            kinds = ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef
-            if named := isinstance(child, kinds): yield child.lineno,depth,child.name
-            yield from below(child, depth+named)
+            named = isinstance(child, kinds)
+            if named: yield child.lineno,depth,child.name
+            yield from below(child, depth+1 if named else depth)
     return list(below(ast.parse(Path(file).read_text(encoding='utf-8')), 0))
 def search_tree(folder, word):
     "(file name, line number, line) of all Python below `folder` with `word` in it"

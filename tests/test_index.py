@@ -30,6 +30,7 @@ def test_solution_most_confused():
 # Lesson index, cell test-index-learns-something: Questions
 @pytest.mark.slow
 def test_index_learns_something():
+    found = []
     for seed in (42, 1, 2):
         torch.manual_seed(seed)
         quiet = AvgStatsCallback(accuracy, printer=lambda text: None)
@@ -37,4 +38,5 @@ def test_index_learns_something():
         digits_ = get_databunch(bs=256)
         learn_,run_ = get_learn_run(nfs, digits_, lr=0.5, norm=BatchNorm, cbs=[quiet])
         run_.fit(1, learn_)
-        assert run_.avg_stats.history[-1]['valid_accuracy']>0.92
+        found.append(run_.avg_stats.history[-1]['valid_accuracy'])
+    assert min(found)>0.92 and max(found)-min(found)>0.005
