@@ -108,7 +108,7 @@ def test_cross_entropy_of_no_items():
     assert binary_cross_entropy(torch.zeros(0, 3), torch.zeros(0, 3)).isnan()
 
 
-# Lesson 05c_entropy, cell test-softmax-ignores-a-shift: 5. Two pictures, one softmax
+# Lesson 05c_entropy, cell test-softmax-ignores-a-shift: 5. A second picture
 def test_softmax_ignores_a_shift():
     several = torch.tensor([3., 2., -2., 4., -1.])
     assert torch.equal(softmax(several), softmax(several-6))
@@ -120,7 +120,7 @@ def test_softmax_ignores_a_shift():
     same_after_shift()
 
 
-# Lesson 05c_entropy, cell test-exponentials-exaggerate: 5. Two pictures, one softmax
+# Lesson 05c_entropy, cell test-exponentials-exaggerate: 5. A second picture
 def test_exponentials_exaggerate():
     x = torch.tensor([3., 2., -2., 4., -1.])
     ratio = softmax(x)[3]/softmax(x)[0]
