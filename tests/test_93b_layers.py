@@ -55,6 +55,31 @@ def test_a_repetition_is_known():
         assert layer.seen==[False, False, True, False]
 
 
+# Lesson 93b_layers, cell test-running-statistics: What a running norm remembers
+def test_running_statistics_about_any_shift():
+    from minifastai.engine.layers import RunningStatistics
+    torch.manual_seed(0)
+    kept = RunningStatistics()
+    kept.begin(2)
+    values = [torch.randn(2, n)*2+10_000 for n in (5, 1, 9)]
+    sums = squares = count = 0.
+    for x in values:
+        old,new = kept.older(x.mean(1), 0.3, x.shape[1])
+        dev = x-old.shift.view(2, 1)
+        totals = [values.sum(1).view(1,2,1,1) for values in (dev, dev.square())]
+        kept.learn(old, *totals, new)
+        sums = 0.7*sums + 0.3*x.double().sum(1)
+        squares = 0.7*squares + 0.3*x.double().square().sum(1)
+        count = 0.7*count + 0.3*x.shape[1]
+    mean = sums/count
+    torch.testing.assert_close(kept.means.double(), mean, rtol=1e-6, atol=0)
+    var = squares/count-mean**2
+    torch.testing.assert_close(kept.vars.double(), var, rtol=1e-3, atol=0)
+    kept.start_from(torch.tensor([1., 2.]), torch.tensor([3., 4.]), count=7)
+    assert kept.means.tolist()==[1, 2] and kept.vars.tolist()==[3, 4] and kept.count==7
+    assert {b.dtype for b in kept.half().buffers()}=={torch.float32}
+
+
 # Lesson 93b_layers, cell test-numbers: What can be watched
 def test_what_can_be_watched():
     from minifastai.engine.layers import has_numbers

@@ -30,36 +30,3 @@ class Vectors(nn.Module):
 def test_other_answers_of_07():
     assert check('07.1', Vectors)
     assert check('07.1', norms.BatchNorm)
-    assert check('07b.1', norms.LayerNorm)
-    assert check('07b.2', norms.InstanceNorm)
-    assert check('07b.3', norms.GroupNorm)
-    assert check('07b.4', norms.RunningBatchNorm)
-
-
-# Lesson 96_exercises_07, cell test-debiased: Other right answers
-class Debiased(nn.Module):
-    "All three running numbers divided by the weights that they have so far"
-    def __init__(self, nf, mom=0.1, eps=1e-5):
-        super().__init__()
-        self.mom,self.eps = mom,eps
-        self.mults = nn.Parameter(torch.ones(nf, 1, 1))
-        self.adds = nn.Parameter(torch.zeros(nf, 1, 1))
-        self.sums = self.squares = torch.zeros(1, nf, 1, 1)
-        self.count = self.weight = 0.
-    def forward(self, x):
-        if self.training:
-            m = 1-(1-self.mom)/max(len(x)-1, 1)**0.5
-            sums = x.sum((0, 2, 3), keepdim=True)
-            squares = x.square().sum((0, 2, 3), keepdim=True)
-            self.sums = self.sums.detach().lerp(sums, m)
-            self.squares = self.squares.detach().lerp(squares, m)
-            self.count = (1-m)*self.count+m*x.numel()/x.shape[1]
-            self.weight = (1-m)*self.weight+m
-        values = self.sums,self.squares,self.count
-        sums,squares,count = [value/self.weight for value in values]
-        mean = sums/count
-        var = squares/count-mean**2
-        return (x-mean)/(var+self.eps).sqrt()*self.mults+self.adds
-
-def test_a_running_norm_that_is_debiased_is_right():
-    assert check('07b.4', Debiased)

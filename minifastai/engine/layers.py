@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NOTICE_HOOKS', 'refuse', 'check_maps', 'check_several', 'momentum', 'recomputing', 'check_repeated',
-           'replaces_buffers', 'exporting', 'has_numbers', 'check_compiled', 'check_hook', 'modules_of', 'name_in',
-           'part', 'channels', 'carry_over', 'exchange']
+           'replaces_buffers', 'exporting', 'RunningStatistics', 'has_numbers', 'check_compiled', 'check_hook',
+           'modules_of', 'name_in', 'part', 'channels', 'carry_over', 'exchange']
 
 # %% ../../nbs/engine/93b_layers.ipynb #imports
 import re,sys,warnings
@@ -14,7 +14,7 @@ from typing import Any,NoReturn
 import torch
 from torch import Tensor,nn
 from torch._subclasses import FakeTensor
-from .fast import transforms_active
+from .fast import Old,transforms_active
 
 # %% ../../nbs/engine/93b_layers.ipynb #checks
 def refuse(
@@ -104,6 +104,107 @@ def exporting() -> bool:
     "Whether a program is being exported: what is computed then are no numbers"
     asked = getattr(torch.compiler, 'is_exporting', None)          # not in PyTorch 2.6
     return bool(asked and asked())
+
+# %% ../../nbs/engine/93b_layers.ipynb #running-statistics
+class RunningStatistics(nn.Module):
+    """What a running norm remembers: running means about a shift, and a count
+
+    A class that derives from it has `weigh(x)`, which gives the mean of each channel,
+    the weight of the batch and the values in a channel, and `normalize(x, old)`."""
+    shift:Tensor    # near the data
+    dev:Tensor      # the mean of x - shift
+    square:Tensor   # that of its square
+    count:Tensor    # how many values, the older the less they count
+    _then:Old|None  # what was known before the last batch
+
+    def begin(self,
+        nf:int, # channels
+    ) -> None:
+        "Register the buffers, which know nothing yet"
+        exact = torch.promote_types(torch.get_default_dtype(), torch.float32)
+        self.register_buffer('shift', torch.zeros(nf, dtype=exact))
+        self.register_buffer('dev', torch.zeros(nf, dtype=exact))
+        self.register_buffer('square', torch.ones(nf, dtype=exact))
+        self.register_buffer('count', torch.zeros((), dtype=exact))
+        self._then = None
+
+    @property
+    def means(self) -> Tensor:
+        "The running mean of each channel; 0 before the first batch"
+        return self.shift + self.dev
+
+    @property
+    def vars(self) -> Tensor:
+        "The running variance of each channel; 1 before the first batch"
+        return self.square - self.dev**2
+
+    @torch.no_grad()
+    def older(self,
+        shift:Tensor,    # the mean of each channel in the batch at hand
+        m:float|Tensor,  # the weight of this batch
+        size:int|Tensor, # the values in one of its channels
+    ) -> tuple[Old,Tensor]:
+        "What older batches add to the statistics, about `shift`; and the new count"
+        count = (1-m)*self.count + m*size
+        kept,lower = (1-m)*self.count/count,self.shift - shift
+        dev = kept*self.dev + kept*lower
+        square = kept*self.square + kept*lower*(2*self.dev + lower)
+        view = 1,-1,1,1
+        old = Old(shift.view(view), dev.view(view), square.view(view), m/count)
+        return old,count
+
+    @torch.no_grad()
+    def learn(self,
+        old:Old,        # what older batches add
+        sums:Tensor,    # of x - shift in the batch at hand
+        squares:Tensor, # of its square
+        count:Tensor,   # the new count
+    ) -> None:
+        "Remember this batch"
+        self._remember(shift=old.shift.flatten(),
+                       dev=(old.mean + old.share*sums).flatten(),
+                       square=(old.square + old.share*squares).flatten(), count=count)
+        if not torch.compiler.is_compiling(): self._then = old
+
+    def again(self:Any,
+        x:Tensor, # the batch of the last forward pass
+    ) -> Tensor:
+        "The forward pass that gradient checkpointing repeats: nothing is learned"
+        old,eps = self._then,torch.finfo(x.dtype).eps
+        check_repeated(self, self.weigh(x)[0], old and old.shift.flatten(), eps)
+        return self.normalize(x, old)[0]
+
+    def _remember(self, **new):
+        "In place, so that whoever holds a buffer sees it; compiled by assignment"
+        for name,value in new.items():
+            if replaces_buffers(): setattr(self, name, value)
+            else: getattr(self, name).copy_(value)
+
+    @torch.no_grad()
+    def start_from(self,
+        means:Tensor,     # a mean for each channel
+        variances:Tensor, # a variance for each channel
+        count:float=1.,   # of how many values; 1: the first batch all but replaces them
+    ) -> None:
+        "Begin with known statistics, those of a trained batch norm, say"
+        self._remember(shift=means, dev=0*means, square=variances,
+                       count=torch.tensor(float(count)))
+
+    def _apply(self, fn, recurse=True):
+        "Moves and casts; the statistics of a 16-bit layer stay in float32"
+        before = dict(self._buffers)
+        super()._apply(fn, recurse)
+        for name,buffer in before.items():
+            now = self._buffers[name]
+            if now.dtype.itemsize<4: self._buffers[name] = buffer.to(now.device)
+        return self
+
+    def _load_from_state_dict(self, *args, **kwargs):
+        "Also what was cast to 16 bits, where a count above 65,504 has no place"
+        super()._load_from_state_dict(*args, **kwargs)
+        for name,buffer in self._buffers.items():
+            if buffer.dtype.itemsize<4: self._buffers[name] = buffer.float()
+        self.count.nan_to_num_(posinf=65504.)
 
 # %% ../../nbs/engine/93b_layers.ipynb #numbers
 def has_numbers(
