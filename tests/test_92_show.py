@@ -187,6 +187,21 @@ def test_show_images():
         assert 'x[None]' in raised(ValueError, show_images, x)
 
 
+# Lesson 92_show, cell test-accuracy-map: A map of accuracies
+def test_accuracy_map():
+    from matplotlib.figure import Figure
+    from minifastai.engine.show import accuracy_map
+    table = [[0.1, 0.97], [0.5, 0.2]]
+    ax = accuracy_map(table, (0.5, 2), (0.1, 1.), 'no norm', (None, 0.1),
+                           Figure().subplots())
+    assert [text.get_text() for text in ax.texts]==['10%', '97%', '50%', '20%']
+    assert ax.lines[0].get_xydata().tolist()==[[1., 0.]]
+    assert [label.get_text() for label in ax.get_yticklabels()]==['0.1', '1']
+    far = accuracy_map(table, (0.5, 2), (0.1, 1.), '', (1e-9, 1e9), Figure().subplots())
+    assert far.lines[0].get_ydata().tolist()==[-0.45, 1.45]
+    assert not accuracy_map(table, (1, 2), (1, 2), '', (), Figure().subplots()).lines
+
+
 # Lesson 92_show, cell test-draw-statistics: Statistics of layers
 def test_lines_and_pictures_of_statistics():
     import math,numpy as np

@@ -5,7 +5,8 @@ from minifastai.data import get_test_data,read_idx
 from minifastai.runner import Runner
 # for the exported tests; in the notebook the definitions below replace these
 from minifastai.testing import (
-    made_up_pictures,printed,raised,tiny_learner,tiny_mnist,write_idx)
+    layer_differences,made_up_pictures,printed,raised,tiny_learner,tiny_mnist,
+    write_idx)
 
 
 # Lesson 97_testing, cell test-raised-and-printed: What a call says
@@ -58,3 +59,19 @@ def test_what_is_written_is_read(tmp_path):
     folder = tiny_mnist(tmp_path, n=7, size=3)
     x,y = get_test_data(folder)
     assert folder==tmp_path and x.shape==(7, 9) and y.tolist()==[0, 1, 2, 0, 1, 2, 0]
+
+
+# Lesson 97_testing, cell test-layer-differences: Files in MNIST's form
+def test_layer_differences():
+    from minifastai.norms import BatchNorm
+    torch.manual_seed(0)
+    x,dy = torch.randn(4, 3, 5, 5),torch.randn(4, 3, 5, 5)
+    def pair(make=torch.nn.BatchNorm2d): return make(3).double(),make(3).double()
+    equal = layer_differences(*pair(), x, dy)
+    assert set(equal.values())=={0.} and len(equal)==4    # PyTorch's have no means
+    ours,theirs = pair()
+    ours.eps = 1e-2
+    other = layer_differences(ours, theirs, x, dy)
+    assert other['output']>1e-3 and other['of mults']>1e-3 and other['of adds']==0
+    found = layer_differences(BatchNorm(3, mom=0.2).double(), theirs, x+1, dy)
+    assert found['output']<1e-10 and found['running mean']>0.01

@@ -6,8 +6,8 @@
 __all__ = ['axis', 'plot_loss', 'plot_lr', 'plot_loss_by_lr', 'plot_finder', 'mark_rate', 'plot_descent', 'draw_rates',
            'rate_slider', 'plot_guides', 'write_line', 'table_line', 'Bar', 'show_maps', 'draw_numbers', 'draw_window',
            'draw_filters', 'draw_places', 'draw_channels', 'bar_cells', 'bars_html', 'entropy_widget', 'grid',
-           'show_images', 'draw_lines', 'draw_hists', 'hist_svg', 'stats_svg', 'hist_widget', 'button_and_area',
-           'as_png', 'labelling_tool', 'plain_source', 'sources_below']
+           'show_images', 'accuracy_map', 'draw_lines', 'draw_hists', 'hist_svg', 'stats_svg', 'hist_widget',
+           'button_and_area', 'as_png', 'labelling_tool', 'plain_source', 'sources_below']
 
 # %% ../../nbs/engine/92_show.ipynb #imports
 import html,io,re
@@ -547,6 +547,40 @@ def _pictures(x):
         x = x.reshape(-1, side, side)
     if x.ndim<4: return x
     return x[:,0] if x.shape[1]==1 else x.transpose(0, 2, 3, 1)
+
+# %% ../../nbs/engine/92_show.ipynb #accuracy-map
+def accuracy_map(
+    table:Sequence,         # a line of accuracies for each rate
+    factors:Sequence,       # what stands below the columns
+    rates:Sequence,         # what stands beside the lines, rising by about one factor
+    title:str,              # over the picture
+    suggested:Sequence=(),  # a rate for each factor, or None, drawn as a line
+    ax:'Axes|None'=None,    # the axis to draw into; None: that of a new figure
+) -> 'Axes':
+    "Draw an accuracy for each pair of a factor and a rate; returns the axis"
+    ax = axis(ax, title, 'weights times', 'highest rate')
+    ax.grid(False)
+    ax.imshow(table, cmap='viridis', vmin=0, vmax=1, origin='lower', aspect='auto')
+    ax.set_xticks(range(len(factors)), [f'{factor:g}' for factor in factors])
+    ax.set_yticks(range(len(rates)), [f'{rate:g}' for rate in rates])
+    for j,line in enumerate(table):
+        for i,acc in enumerate(line):
+            ax.text(i, j, f'{100*acc:.0f}%', ha='center', va='center',
+                    color='black' if acc>0.6 else 'white')
+    places = _places(suggested, rates)
+    if places:
+        ax.plot(*zip(*places), 'o--', color='tab:red', mec='white', ms=8,
+                label="lowest point of the finder's curve")
+        ax.legend(fontsize=7, loc='upper right', bbox_to_anchor=(1, -0.18))
+    return ax
+
+def _places(suggested, rates):
+    "(column, line) of each suggested rate, kept inside of the picture"
+    logs = [math.log(rate) for rate in rates]
+    step = (logs[-1]-logs[0])/(len(logs)-1)
+    found = [(i, (math.log(rate)-logs[0])/step)
+             for i,rate in enumerate(suggested) if rate]
+    return [(i, min(max(y, -0.45), len(logs)-0.55)) for i,y in found]
 
 # %% ../../nbs/engine/92_show.ipynb #draw-statistics
 def draw_lines(
