@@ -19,7 +19,7 @@ TORCHRUN = [sys.executable, '-m', 'torch.distributed.run', '--standalone',
             '--local-addr', '127.0.0.1', '--nproc-per-node']
 
 
-def torchrun(*args, n=2, cwd, timeout=150):
+def torchrun(*args, n=2, cwd, timeout=400):
     """Exit code, output, error output and seconds
 
     A run that takes longer than `timeout` is ended, and the test fails."""
@@ -142,7 +142,7 @@ def one_and_two(tmp_path_factory):
     folder = tmp_path_factory.mktemp('steps')
     (folder/'steps.py').write_text(STEPS)
     done = subprocess.run([sys.executable, 'steps.py', 'one.pt'], cwd=folder, env=ENV,
-                          capture_output=True, text=True, timeout=150)
+                          capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     code, out, err, _ = torchrun('steps.py', 'two.pt', cwd=folder)
     assert code == 0, err
@@ -238,7 +238,7 @@ def trained(cbs):
     torch.manual_seed(1)
     ds = Dataset(torch.randn(29, 1, 8, 8), torch.arange(29)%3)
     model = get_cnn_model(DataBunch(None, None, 3), [4], ni=1, norm=BatchNorm)
-    cbs = [DistributedCallback(sync_norms=True, timeout=20), Recorder,
+    cbs = [DistributedCallback(sync_norms=True, timeout=90), Recorder,
            AvgStatsCallback(accuracy, printer=lambda line: None), *cbs]
     learn,run = get_runner(model, DataBunch(*get_dls(ds, ds, 7), 3), lr=0.1, cbs=cbs)
     run.fit(2, learn)
@@ -311,7 +311,7 @@ torch.manual_seed(1)
 ds = Dataset(torch.randn(29, 1, 8, 8), torch.arange(29)%3)
 model = get_cnn_model(DataBunch(None, None, 3), [4], ni=1)
 learn,run = get_runner(model, DataBunch(*get_dls(ds, ds, 7), 3), lr=0.1,
-                       cbs=[DistributedCallback(timeout=10), Stop])
+                       cbs=[DistributedCallback(timeout=90), Stop])
 n_iters = [(run.fit(1, learn), run.n_iter)[1] for _ in range(3)]
 print(f'batches {n_iters}')
 '''
@@ -339,7 +339,7 @@ class Lost(Callback):
         if self.run.n_iter==5 and os.environ['RANK']=='1': globals()[sys.argv[1]]()
 
 learn,run = get_learn_run([8, 16], get_databunch(64), lr=0.1,
-                          cbs=[DistributedCallback(timeout=5), Lost])
+                          cbs=[DistributedCallback(timeout=15), Lost])
 run.fit(1, learn)
 print('went on')
 '''
@@ -348,7 +348,7 @@ print('went on')
 @pytest.mark.parametrize('how', ['die', 'fail', 'hang'])
 def test_a_lost_process_ends_the_run(tmp_path, how):
     (tmp_path/'lost.py').write_text(LOST)
-    code, out, err, _ = torchrun('lost.py', how, cwd=tmp_path, timeout=75)
+    code, out, err, _ = torchrun('lost.py', how, cwd=tmp_path, timeout=200)
     assert code != 0 and 'went on' not in out
     if how == 'fail': assert 'a bug in process 1' in err
 
@@ -374,7 +374,7 @@ if 'alone' in path: path += os.environ['RANK']    # as on machines that share no
 torch.manual_seed(5 if os.path.exists(path) else 0)
 generator = torch.Generator().manual_seed(1)
 ds = Dataset(torch.randn(83, 1, 12, 12, generator=generator), torch.arange(83)%10)
-together = DistributedCallback(sync_norms=True, timeout=20)
+together = DistributedCallback(sync_norms=True, timeout=90)
 saving = CheckpointCallback(path, resume=True, every=3)
 learn,run = get_learn_run(
     [4, 8], DataBunch(*get_dls(ds, ds, 20), 10), lr=0.1, norm=RunningBatchNorm,
