@@ -205,8 +205,8 @@ def test_solution_n_parameters():
         return convs+(nfs[-1]+1)*10
     assert check('06a.7', count) and not check('06a.7', sum)
     for nfs in ([8], [3, 5, 2]):
-        model = get_cnn_model(made_up_pictures(), nfs)
-        assert count(nfs)==sum(p.numel() for p in model.parameters())
+        counted = get_cnn_model(made_up_pictures(), nfs)
+        assert count(nfs)==sum(p.numel() for p in counted.parameters())
 
 
 # Lesson 06a_cuda_cnn, cell test-by-hand-and-from-a-list-are-one-network: Exercise ...
@@ -239,8 +239,8 @@ def test_any_size_any_filters():
 def test_transform_of_batches():
     ds = Dataset(torch.randn(16, 784), torch.randint(10, (16,)))
     flat = DataBunch(*get_dls(ds, ds, 8), 10)
-    as_picture = BatchTransformXCallback(view_tfm(1, 28, 28))
-    flat_learn,flat_run = get_runner(get_cnn_model(flat, [4, 4]), flat, cbs=as_picture)
+    to_pictures = BatchTransformXCallback(view_tfm(1, 28, 28))
+    flat_learn,flat_run = get_runner(get_cnn_model(flat, [4, 4]), flat, cbs=to_pictures)
     flat_run.fit(1, flat_learn)
     assert flat_run.xb.shape==(16, 1, 28, 28)
     assert flat_run.get_preds(flat_learn)[0].shape==(16, 10)
@@ -252,11 +252,11 @@ def test_transform_of_batches():
 def test_one_epoch_reaches_97_and_a_half_percent():
     torch.manual_seed(42)
     epoch_data = get_databunch(256)
-    model = get_cnn_model(epoch_data, [8, 16, 32, 64], norm=nn.BatchNorm2d,
-                          norm_first=True)
+    epoch_model = get_cnn_model(epoch_data, [8, 16, 32, 64], norm=nn.BatchNorm2d,
+                                norm_first=True)
     curve = combine_scheds([0.3, 0.7], cos_1cycle_anneal(0.1, 0.6, 0.001))
     stats = AvgStatsCallback(accuracy, printer=lambda text: None)
-    epoch_learn,epoch_run = get_runner(model, epoch_data,
+    epoch_learn,epoch_run = get_runner(epoch_model, epoch_data,
                                        cbs=[ParamScheduler('lr', curve), stats])
     epoch_run.fit(1, epoch_learn)
     assert epoch_run.validate(epoch_learn)['accuracy']>=0.975
