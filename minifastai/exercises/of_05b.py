@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['idx_bytes', 'random_files', 'watch_read', 'head', 'values', 'one_size', 'two_sets', 'normalised', 'stats',
            'watch_both', 'each_by_itself', 'watch_loader', 'PairsOf', 'MyLoader', 'LoaderStub', 'OrderOnce', 'OnePass',
-           'MixesBatches', 'MixesApart', 'full_only', 'with_return', 'some_again', 'always_mixed', 'never_mixed',
-           'count_items', 'through_all', 'random_words', 'watch_pad', 'padded', 'lengths', 'watch_balanced',
-           'BalancedBatches', 'BalancedStub', 'BalancedOnce', 'BalancedOnePass', 'with_replacement', 'rounded_up',
-           'one_batch_more', 'as_said']
+           'MixesBatches', 'MixesApart', 'full_only', 'one_more_than_full', 'returns_first', 'with_return',
+           'some_again', 'always_mixed', 'never_mixed', 'count_items', 'through_all', 'random_words', 'watch_pad',
+           'padded', 'lengths', 'watch_balanced', 'BalancedBatches', 'BalancedStub', 'BalancedOnce', 'BalancedOnePass',
+           'with_replacement', 'rounded_up', 'one_batch_more', 'as_said']
 
 # %% ../../nbs/engine/96_exercises_05b.ipynb #imports
 import numpy as np,torch
@@ -59,6 +59,8 @@ add(Exercise('05b.1', 'my_read_idx(raw): the array in the bytes of an IDX file',
         "The largest byte comes first: '>u4'."),
     'the sizes backwards': (lambda raw: values(raw).reshape(head(raw)[::-1]),
         'The sizes come in their order: pictures, rows, columns.'),
+    'the sizes typed in': (lambda raw: values(raw, 16).reshape(60000, 28, 28),
+        'The sizes stand in the head: other files have others.'),
     'one row for each item': (lambda raw: values(raw).reshape(one_size(raw), -1),
         'Each picture keeps its rows and columns.'),
     'with a sign': (lambda raw: values(raw, kind=np.int8).reshape(head(raw)),
@@ -193,6 +195,8 @@ class MixesApart(MyLoader):
         return self.ds[indices][0],self.ds[other][1]
 
 def full_only(self): return len(self.ds)//self.bs
+def one_more_than_full(self): return len(self.ds)//self.bs+1
+def returns_first(self): return self.ds[self.order()[:self.bs]]
 def with_return(self): return torch.randint(len(self.ds), (len(self.ds),))
 def some_again(self):
     return with_return(self) if self.shuffle else torch.arange(len(self.ds))
@@ -224,6 +228,11 @@ add(Exercise('05b.3', 'a class MyLoader(ds, bs, shuffle=False) with __len__, __i
         'shuffle has no effect.'),
     'len rounded down': (made(MyLoader, __len__=full_only, __iter__=through_all),
         'The last batch comes, but len does not count it: round up.'),
+    'one too many': (made(MyLoader, __len__=one_more_than_full, __iter__=through_all),
+        'Where bs divides the number of items, no smaller batch comes: n//bs+1 counts '
+        'one too many there.'),
+    'return in place of yield': (made(MyLoader, __iter__=returns_first),
+        'return ends the function with its first batch: yield gives them all.'),
     'counts items': (made(MyLoader, __len__=count_items, __iter__=through_all),
         'len says how many batches there are.')},
     watch_loader, stub=LoaderStub))
