@@ -80,17 +80,13 @@ def closed(nb: dict) -> list[bool]:
     return [notebooks.is_closed(cell) for cell in nb['cells']]
 
 
-def test_answers_to_predictions_are_closed_but_in_lessons_on_the_list(tmp_path):
+def test_answers_to_predictions_are_closed(tmp_path):
     nb = notebook(
         code('1'), prose('Is it?\n\n**Predict.** What is 1+1?'), code('#| test a\n1'),
         code('1+1', tags=['b']), code('3', jupyter={'outputs_hidden': True}),
         prose('It is. **Predict** the other one.'), code('4'), prose('So.'), code('5'),
         prose('**Predict.** And now?'), prose('Two cells below.'), code('6'))
     path = project(tmp_path, '01_tiny', nb)/'nbs'/'01_tiny.ipynb'
-    (tmp_path/'pyproject.toml').write_text('[tool.minifastai]\nopen = ["01_tiny"]\n')
-    assert notebooks.main([], tmp_path) == 0
-    assert [i for i, yes in enumerate(closed(notebooks.read(path))) if yes] == [4]
-    (tmp_path/'pyproject.toml').write_text('')
     assert notebooks.main([], tmp_path) == 0
     found = notebooks.read(path)
     assert [i for i, yes in enumerate(closed(found)) if yes] == [3, 6]

@@ -182,7 +182,7 @@ def main(
         nb, name = read(path), name_of(path, root)
         # what only set-up cells define and teaching cells use, a reader must see
         tidy(nb, setup=name not in lists.get('whole', []))
-        if name not in lists.get('open', []): close_answers(nb)
+        close_answers(nb)
         if as_text(nb) != path.read_text(encoding='utf-8'):
             stale.append(name)
             if not args.check: path.write_text(as_text(nb), encoding='utf-8')
