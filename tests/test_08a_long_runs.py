@@ -35,6 +35,7 @@ from minifastai.schedule import (
 from minifastai.checkpoint import (
     CheckpointCallback,CheckpointError,GradientAccumulation,GradientClip,MixedPrecision,
     TerminateOnNaNCallback,read_checkpoint)
+def copies(tensors): return [t.clone() for t in tensors]
 class Shift(Callback):
     "Moves the pictures by up to one pixel; draws from NumPy and Python on purpose"
     def begin_batch(self):
@@ -860,14 +861,13 @@ def test_all_of_them_together():
 class MovingWeights(Callback):
     _order = 30
     def begin_fit(self):
-        self.average = copy.deepcopy([*self.model.state_dict().values()])
+        self.average = copies(self.model.state_dict().values())
     def after_step(self):
         for average,now in zip(self.average, self.model.state_dict().values()):
             average.lerp_(now, 0.1)
 class Solved(MovingWeights):
-    def state_dict(self): return {'average': [a.clone() for a in self.average]}
-    def load_state_dict(self, state):
-        self.average = [a.clone() for a in state['average']]
+    def state_dict(self): return {'average': copies(self.average)}
+    def load_state_dict(self, state): self.average = copies(state['average'])
 
 def test_solution_moving():
     assert check('08a.5', Solved) and check('08a.5', MovingWeights).kind=='not yet'

@@ -9,8 +9,8 @@ __all__ = ['noisy_learner', 'losses_of', 'watch_snapshot', 'Snapshot', 'Snapshot
            'never_renames', 'watch_skip', 'SkipNaN', 'SkipStub', 'later', 'count_from_zero', 'skip_epoch', 'whole_loss',
            'init_counts', 'watch_clip', 'total_norm', 'scale', 'clip', 'always_scales', 'each_by_itself',
            'each_and_norm', 'clips_values', 'sum_of_norms', 'no_root', 'norm_afterwards', 'on_copies', 'upside_down',
-           'gives_factor', 'is_plain', 'watch_moving', 'Forgetful', 'MovingWeights', 'SavesOnly', 'GivesNumpy',
-           'SavesFirst', 'AddsUp', 'LongerList']
+           'gives_factor', 'is_plain', 'watch_moving', 'copies', 'Forgetful', 'MovingWeights', 'SavesOnly',
+           'GivesNumpy', 'SavesFirst', 'AddsUp', 'LongerList']
 
 # %% ../../nbs/engine/96_exercises_08a.ipynb #imports
 import builtins,copy,io,os,tempfile
@@ -451,10 +451,12 @@ def watch_moving(answer, first, more):
     return {'averages': torch.cat([average.flatten() for average in again.average]),
             'what state_dict gives': 'plain data' if is_plain(kept[0]) else 'not plain'}
 
+def copies(tensors): return [t.clone() for t in tensors]
+
 class Forgetful(callbacks.Callback):
     _order = 30
     def begin_fit(self):
-        self.average = copy.deepcopy([*self.model.state_dict().values()])
+        self.average = copies(self.model.state_dict().values())
     def after_step(self):
         for average,now in zip(self.average, self.model.state_dict().values()):
             average.lerp_(now, 0.1)
