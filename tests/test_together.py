@@ -31,7 +31,7 @@ from minifastai.checkpoint import (
 from minifastai.cnn import BatchTransformXCallback, CudaCallback, view_tfm
 from minifastai.data import DataBunch, Dataset, get_dls
 from minifastai.distributed import DistributedCallback
-from minifastai.hooks import ActivationStats
+from minifastai.hooks import ActivationStats, UpdateRatios
 from minifastai.runner import (
     Callback, CancelTrainException, Learner, Runner, TrainEvalCallback)
 from minifastai.schedule import LRFinder, ParamScheduler, sched_cos
@@ -60,6 +60,7 @@ WATCHES: dict[str, Callable] = {
     'CheckpointCallback': lambda: CheckpointCallback('run.pt'),
     'TerminateOnNaNCallback': TerminateOnNaNCallback,
     'DistributedCallback': DistributedCallback,
+    'UpdateRatios': UpdateRatios,
 }
 CALLBACKS = ACTS | WATCHES
 # who reads the statistics gets them too
