@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['ACTIVATIONS', 'GeneralRelu', 'ShiftsFirst', 'ClipsFirst', 'default_leak', 'no_leak', 'leaks_everywhere', 'leak_up',
            'no_shift', 'adds_shift', 'no_clip', 'clips_both', 'zero_is_none', 'watch_activation', 'some_knobs',
-           'kaiming_gain', 'gain', 'gain_by']
+           'kaiming_gain', 'gain', 'gain_by', 'init_by', 'some_model', 'watch_init', 'check_beaten']
 
 # %% ../../nbs/engine/96_exercises_06c.ipynb #imports
 import math
 from functools import partial
 import torch,torch.nn.functional as F
 from torch import nn
+from ..callbacks import accuracy
 from ..checks import add,call,Exercise,gradient_of,made
 
 # %% ../../nbs/engine/96_exercises_06c.ipynb #ex-06c-code
@@ -123,3 +124,73 @@ add(Exercise('06c.3', 'gain(act), for any activation', gain,
         'The inputs are distributed normally: large ones are rare.')},
     lambda answer, act: {'gain': float(call(answer, act))}, tol=0.01,
     stub=lambda act: math.sqrt(2)))
+
+# %% ../../nbs/engine/96_exercises_06c.ipynb #init-convs-code
+def init_by(deviation=None, kinds=nn.Conv2d, bias=0., top=False):
+    "An initialisation; deviation(weight, leak) gives that of the weights"
+    def right(w, leak): return kaiming_gain(leak)/w[0].numel()**0.5
+    def init_convs(model, leak):
+        for m in model.children() if top else model.modules():
+            if not isinstance(m, kinds): continue
+            nn.init.normal_(m.weight, std=(deviation or right)(m.weight, leak))
+            if m.bias is not None and bias is not None: m.bias.data.fill_(bias)
+    return init_convs
+
+def some_model():
+    inner = nn.Sequential(nn.Conv2d(32, 128, 3, bias=False), nn.ReLU())
+    return nn.Sequential(nn.Conv2d(16, 32, 7), nn.ReLU(), inner, nn.Flatten(),
+                         nn.Linear(128, 128))
+
+def watch_init(answer, leak):
+    model = some_model()
+    linear = model[4].weight.detach().clone()
+    answer(model, leak)
+    convs = {'the first convolution': model[0], 'one inside of another': model[2][0]}
+    found = {f'deviation of {name}': m.weight.std().item() for name,m in convs.items()}
+    bias = model[0].bias.detach()
+    return {**found, 'biases': bias.clone(), 'the linear layer left alone':
+            bool(torch.equal(linear, model[4].weight))}
+
+add(Exercise('06c.4', "init_convs(model, leak): Kaiming's start for every nn.Conv2d",
+    init_by(), '06c_activations, "Weights of the right size"',
+    lambda g: {f'leak {leak}': (leak,) for leak in (0., 0.1, 1.)}, {
+    'the variance for the deviation': (
+        init_by(lambda w, leak: kaiming_gain(leak)**2/w[0].numel()),
+        'gain squared over n is the variance; std is its root.'),
+    'channels only': (init_by(lambda w, leak: kaiming_gain(leak)/w.shape[1]**0.5),
+        'Each sum has channels times rows times columns products.'),
+    'fan out': (init_by(lambda w, leak: kaiming_gain(leak)/w[:,0].numel()**0.5),
+        'n counts the products in one sum: the filters are not among them.'),
+    'the whole weight': (init_by(lambda w, leak: kaiming_gain(leak)/w.numel()**0.5),
+        'n counts the products in one sum: the weight of one filter, weight[0].'),
+    'without the leak': (init_by(lambda w, leak: (2/w[0].numel())**0.5),
+        'That is the gain of a plain ReLU: use the leak.'),
+    'without the gain': (init_by(lambda w, leak: w[0].numel()**-0.5),
+        'The deviation is the gain over the root of n.'),
+    'biases kept': (init_by(bias=None), 'Set the biases to 0.'),
+    'linear layers, too': (init_by(kinds=(nn.Conv2d, nn.Linear)),
+        'Leave everything that is no convolution alone.'),
+    'the outer layers only': (init_by(top=True),
+        'model.modules() gives every module, however deep; children() does not.')},
+    watch_init, tol=0.03))
+
+# %% ../../nbs/engine/96_exercises_06c.ipynb #check-beaten-code
+def check_beaten(
+    make,         # make(seed) gives learn, run, epochs
+    bar=0.985,    # the validation accuracy to be exceeded
+    max_epochs=8, # so many are allowed
+):
+    "Train what the reader made, with seed 0, and say whether it is above the bar"
+    made_by = make(0)
+    if made_by is None or made_by is ...: return 'not yet: the function gives nothing'
+    learn,run,epochs = made_by
+    if epochs>max_epochs:
+        return f'not yet: {epochs} epochs, and {max_epochs} are allowed'
+    sizes = len(learn.data.train_ds),len(learn.data.valid_ds)
+    if sizes!=(50000, 10000):
+        return (f'not yet: got {sizes[0]:,} pictures to train on and {sizes[1]:,} to '
+                'validate; wanted the 50,000 and the 10,000')
+    run.fit(epochs, learn)
+    reached = accuracy(*run.get_preds(learn)).item()
+    if reached>bar: return f'right: {reached:.2%}'
+    return f'not yet: {reached:.2%}, and the bar is {bar:.2%}'
