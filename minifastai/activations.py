@@ -55,8 +55,8 @@ def init_cnn(
     init = nn.init.kaiming_uniform_ if uniform else nn.init.kaiming_normal_
     layers,leak = list(m.modules()),0.
     slopes = [slope_below_zero(layer) for layer in layers]
-    for i,layer in enumerate(layers):
-        if slopes[i] is not None: leak = slopes[i]
+    for i,(layer,own) in enumerate(zip(layers, slopes)):
+        if own is not None: leak = own
         if not isinstance(layer, nn.modules.conv._ConvNd): continue
         following = (slope for slope in slopes[i:] if slope is not None)
         init(layer.weight, a=next(following, leak))

@@ -41,18 +41,19 @@ def test_every_combination_has_the_right_gradient():
 def test_every_combination_trains():
     stripes = torch.zeros(64, 1, 12, 12)
     labels = torch.arange(64)%2
-    stripes[labels==0, :, ::2] = 1          # horizontal or vertical: easy, with gradients
+    stripes[labels==0, :, ::2] = 1          # horizontal or vertical: easy
     stripes[labels==1, :, :, ::2] = 1
-    stripes += 0.1*torch.randn(stripes.shape, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    stripes += 0.1*torch.randn(stripes.shape, generator=generator)
     ds = Dataset(stripes-stripes.mean(), labels)
     for leak,sub,maxv in itertools.product((None, 0.1), (None, 0.4), (None, 2.5)):
         torch.manual_seed(0)
         stripes_data = DataBunch(*get_dls(ds, ds, 16), 2)
         activation = partial(GeneralRelu, leak, sub, maxv)
         net = get_cnn_model(stripes_data, [8, 8], act=activation)
-        stripes_learn,stripes_run = get_runner(net, stripes_data, lr=0.3, cbs=[Recorder])
-        stripes_run.fit(10, stripes_learn)
-        losses = stripes_run.recorder.losses
+        learn,run = get_runner(net, stripes_data, lr=0.3, cbs=[Recorder])
+        run.fit(10, learn)
+        losses = run.recorder.losses
         assert losses[-1] < 0.5*losses[0]
         assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
 
@@ -105,7 +106,8 @@ def test_solution_init_convs():
 def test_weights_have_the_size_of_the_formula():
     torch.manual_seed(0)
     for act,leak in [(nn.ReLU, 0.), (partial(GeneralRelu, 0.1), 0.1),
-                     (partial(nn.LeakyReLU, 0.3), 0.3), (partial(GeneralRelu, None, 0.4), 0.),
+                     (partial(nn.LeakyReLU, 0.3), 0.3),
+                     (partial(GeneralRelu, None, 0.4), 0.),
                      (partial(nn.PReLU, init=0.5), 0.5)]:
         for uniform in (False, True):
             inner = nn.Sequential(nn.Conv2d(64, 64, 3), act())
@@ -140,7 +142,7 @@ def test_each_convolution_gets_the_gain_of_what_follows():
     assert torch.equal(nested['linear'].weight, kept)
     assert (nested['norm'].weight==1).all()
     alone = nn.Conv2d(32, 64, 3)
-    init_cnn(alone)                    # no activation to be seen: a ReLU is taken for granted
+    init_cnn(alone)         # no activation to be seen: a ReLU is taken for granted
     assert abs(alone.weight.std()*math.sqrt(9*32)-math.sqrt(2))<0.05
 
 
@@ -151,7 +153,8 @@ def test_sub_lowers_the_second_moment_and_depth_settles():
     moments = {sub: GeneralRelu(0.1, sub)(normal).square().mean().item()
                for sub in (None, 0.4)}
     assert abs(moments[None]-(1+0.1**2)/2)<5e-3
-    by_sub = 1.01/2-2*0.4*0.9/math.sqrt(2*math.pi)+0.4**2     # E[x²] - 2·sub·E[x] + sub²
+    # E[x²] - 2·sub·E[x] + sub²
+    by_sub = 1.01/2-2*0.4*0.9/math.sqrt(2*math.pi)+0.4**2
     assert abs(moments[0.4]-by_sub)<5e-3
 
     def stds_of_sums(act, gain, depth=12, n=256):
@@ -172,8 +175,9 @@ def test_sub_lowers_the_second_moment_and_depth_settles():
     settled = {}
     for start in (0.2, 1., 3.):
         settled[start] = start
-        for _ in range(40): settled[start] = next_layer(settled[start], math.sqrt(2/1.01))
-    assert all(0.5<size<0.6 for size in settled.values())       # from wherever one starts
+        for _ in range(40):
+            settled[start] = next_layer(settled[start], math.sqrt(2/1.01))
+    assert all(0.5<size<0.6 for size in settled.values())     # wherever it starts
     assert abs(next_layer(1., 1.6277)-1)<1e-3
     assert next_layer(2., 1.6277)>2.03 and next_layer(0.5, 1.6277)>0.5
 
@@ -215,7 +219,8 @@ def test_learn_run_initialises():
     activation = partial(GeneralRelu, 0.5)
     for uniform in (False, True):
         torch.manual_seed(0)
-        learn = get_learn_run([64, 64], noise, 0.1, [], act=activation, uniform=uniform)[0]
+        learn = get_learn_run([64, 64], noise, 0.1, [], act=activation,
+                              uniform=uniform)[0]
         torch.manual_seed(0)
         model = get_cnn_model(noise, [64, 64], act=activation)
         left = {name: p.clone() for name,p in model.named_parameters()}
@@ -232,7 +237,7 @@ def test_learn_run_initialises():
 
 # Lesson 06c_activations, cell test-where-the-quiet-units-of-each-activation: One ...
 def test_where_the_quiet_units_of_each_activation_are():
-    quiet = torch.linspace(-3, 0, 301)                     # inputs that a ReLU sends to 0
+    quiet = torch.linspace(-3, 0, 301)                # a ReLU sends these to 0
     relu_out,general_out = F.relu(quiet),GeneralRelu(0.1, 0.4, 6.)(quiet)
     # the lecture's ruler for ReLU counts all of them, that for GeneralRelu not one
     assert ((relu_out>=0)&(relu_out<0.5)).all()
@@ -249,11 +254,9 @@ def test_fewer_quiet_units_by_the_one_measure():
     def quiet_share(act, seed):
         torch.manual_seed(seed)
         share_data = get_databunch(512)
-        share_learn,share_run = get_learn_run([8, 16, 32, 64], share_data, lr=0.9, act=act,
-                                              cbs=[])
-        with ActivationStats(share_learn.model[:4], every=4) as share_stats:
-            share_run.fit(1, share_learn)
-        return torch.stack(share_stats.near_zero[-1][-5:]).mean().item()
+        learn,run = get_learn_run([8, 16, 32, 64], share_data, 0.9, [], act=act)
+        with ActivationStats(learn.model[:4], every=4) as seen: run.fit(1, learn)
+        return torch.stack(seen.near_zero[-1][-5:]).mean().item()
     if trains:
         share = quiet_share(partial(GeneralRelu, 0.1, 0.4, 6.), 0)
         assert share < quiet_share(nn.ReLU, 0)-0.1
@@ -267,7 +270,8 @@ def test_uniform_and_normal_have_one_variance_and_other_tails():
         conv = nn.Conv2d(64, 128, 3)
         init_cnn(conv, uniform)
         assert abs(conv.weight.var()/(2/(64*9))-1)<0.02
-        shares[uniform] = ((conv.weight/conv.weight.std()).abs()<0.1).float().mean().item()
+        small = (conv.weight/conv.weight.std()).abs()<0.1
+        shares[uniform] = small.float().mean().item()
     assert abs(shares[False]-math.erf(0.1/math.sqrt(2)))<0.005
     assert abs(shares[True]-0.1/math.sqrt(3))<0.005 and shares[True]<shares[False]
 

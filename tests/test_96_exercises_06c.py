@@ -27,7 +27,8 @@ def test_check_beaten_says_what_is_missing():
     perfect = Perfect(0)
     assert check_beaten(lambda seed: (learner(), perfect, 3))=='right: 100.00%'
     assert perfect.epochs==3
-    assert check_beaten(lambda seed: (learner(), Perfect(1), 3)).startswith('not yet: 0.00')
+    none_right = check_beaten(lambda seed: (learner(), Perfect(1), 3))
+    assert none_right.startswith('not yet: 0.00')
 
 
 # Lesson 96_exercises_06c, cell test-other-answers: Other right answers
