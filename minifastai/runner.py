@@ -124,7 +124,7 @@ class Announcer(State):
 
     @contextmanager
     def _scope(self, cancel, on_cancel, always=None):
-        "`cancel` ends what is inside, `on_cancel` says so; `always` comes in any case"
+        "Catches `cancel`, announces `on_cancel`; announces `always` on every way out"
         try:
             try: yield
             except cancel: self(on_cancel)
@@ -216,7 +216,7 @@ class Runner(Loop):
         return self.avg_stats.valid_stats.values
 
     def get_preds(self, learn:Learner, dl:Iterable|None=None) -> tuple:
-        """preds, targs: for all items in order, on the CPU; not for cancelled batches.
+        """preds, targs: all items in order, on the CPU; cancelled batches are left out.
 
         `dl` gives batches (xb, yb); None: the validation data of `learn`."""
         kept:list[tuple] = []

@@ -421,6 +421,9 @@ class AndNoValidation(Only):
 class OneTooMany(Only):
     def after_batch(self):
         if self.in_train and self.batch==self.n: raise CancelEpochException()
+class AsksTheWholeFit(Only):
+    def after_batch(self):
+        if self.in_train and self.n_iter%self.n==0: raise CancelEpochException()
 class BatchByBatch(Only):
     def begin_batch(self):
         if self.in_train and self.batch>=self.n: raise CancelBatchException()
@@ -428,7 +431,7 @@ class BatchByBatch(Only):
 
 def test_solution_only_batches():
     for good in (Only, OneMoreBegun, AfterTheStep): assert check('05d.7', good)
-    for wrong in (AndNoValidation, OneTooMany, BatchByBatch):
+    for wrong in (AndNoValidation, OneTooMany, AsksTheWholeFit, BatchByBatch):
         assert not check('05d.7', wrong)
 
 
@@ -608,7 +611,9 @@ def test_validate_and_get_preds():
     stats = run.validate(learn)
     assert log.seen==['begin_validate', *3*VALID] and set(stats)=={'loss'}
     assert abs(stats['loss']-F.mse_loss(wanted, ds.y).item())<1e-5
+    log.seen = []
     preds,targs = run.get_preds(learn)
+    assert log.seen==['begin_validate', *3*['begin_batch', 'after_pred', 'after_batch']]
     assert torch.allclose(preds, wanted) and not preds.requires_grad
     assert targs.equal(ds.y)
     assert torch.allclose(run.predict(learn, ds.x), wanted)

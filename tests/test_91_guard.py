@@ -116,7 +116,8 @@ def test_what_cannot_be_trained_says_so():
     learn = small()
     learn.model = nn.Linear(3, 1)               # exchanged after the learner was made
     texts = warned(fit, learn)
-    assert len(texts)==1 and 'SGD holds not one parameter of this Linear' in texts[0]
+    assert len(texts)==1
+    assert 'SGD holds none of the parameters of this Linear' in texts[0]
     learn.opt = torch.optim.SGD([learn.model.bias], lr=0.1)
     assert not warned(fit, learn)               # a part of the parameters is fine
 

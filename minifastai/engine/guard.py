@@ -122,7 +122,7 @@ def check_learner(
     own = {id(p) for p in learn.model.parameters()}
     if not own or held & own: return
     warnings.warn(
-        f'{name} holds not one parameter of this {type(learn.model).__name__}, so '
+        f'{name} holds none of the parameters of this {type(learn.model).__name__}, so '
         'nothing will be learned. Make the optimizer from model.parameters().',
         stacklevel=4)
 
