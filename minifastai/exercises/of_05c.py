@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['BINARY', 'some_activations', 'log_softmax', 'from_softmax', 'common_maximum', 'keepdim_forgotten', 'some_targets',
            'picked', 'gradient_by', 'one_less', 'through_softmax_alone', 'some_numbers', 'sigmoid_of', 'last_pairs',
-           'watch_fish', 'fish_by', 'all_moved', 'some_digits', 'binomial_by', 'at_its_class']
+           'watch_fish', 'fish_by', 'all_moved', 'some_digits', 'binomial_by', 'at_its_class', 'some_presence',
+           'is_empty', 'parts_of', 'beside', 'with_empty', 'divided_first', 'keepdim_left_out', 'first_class']
 
 # %% ../../nbs/engine/96_exercises_05c.ipynb #imports
 import math
@@ -253,3 +254,79 @@ add(Exercise('05c.6', 'digit_loss(acts, classes): activations (N, 10), classes (
         binomial_by(lambda acts, ones: BINARY(acts, 1-ones)),
         'A 1 stands for the class that is there.')},
     gradient_of('acts')))
+
+# %% ../../nbs/engine/96_exercises_05c.ipynb #ex-05c-shares
+def some_presence(g):
+    two = torch.zeros(4, 10)
+    two[torch.arange(4), torch.arange(4)] = 1
+    two[torch.arange(4), torch.tensor([5, 7, 8, 9])] = 1
+    several = (torch.rand(11, 10, generator=g)<0.3).float()
+    one = F.one_hot(torch.randint(10, (3,), generator=g), 10).float()
+    return {'none, one and two digits': (torch.stack([0*one[0], one[1], two[3]]),),
+            'one digit each': (one,), 'two digits each': (two,),
+            'eleven pictures with up to ten digits': (several,),
+            'an empty picture': (torch.zeros(1, 10),)}
+
+def is_empty(present): return (present.sum(1, keepdim=True)==0).to(present.dtype)
+
+def parts_of(shares): return shares/shares.sum(1, keepdim=True)
+
+def beside(column):
+    "Targets with `column(present)` as an eleventh column, shared row by row"
+    return lambda present: parts_of(torch.cat([present, column(present)], 1))
+
+def with_empty(present): return torch.cat([present, is_empty(present)], 1)
+
+def divided_first(present):
+    return torch.cat([parts_of(present), is_empty(present)], 1)
+
+def keepdim_left_out(present):
+    shares = with_empty(present)
+    return shares/shares.sum(1)
+
+def first_class(present):
+    return F.one_hot(with_empty(present).argmax(1), 11).to(present.dtype)
+
+add(Exercise('05c.7', 'my_shares(present): zeros and ones (N, 10), targets (N, 11)',
+    beside(is_empty), '05c_entropy, "10. Experiment: none, one or two digits"',
+    some_presence, {
+    'not shared': (with_empty,
+        'A picture with two digits has two ones: its row must add up to 1.'),
+    'always halves': (lambda present: with_empty(present)/2,
+        'One digit alone gets everything, and so does "none". Divide by the sum of '
+        'the row.'),
+    'divided before the new column': (divided_first,
+        'In an empty picture that is zero by zero, which is nan. Add the column '
+        'first.'),
+    'no column for none': (
+        lambda present: present/present.sum(1, keepdim=True).clamp(min=1),
+        'An empty picture has no target so: its row adds up to 0. "None" needs a '
+        'column.'),
+    'a column of zeros': (
+        beside(lambda present: torch.zeros_like(present[:, :1])),
+        'In an empty picture the last column must be 1.'),
+    'none in every picture': (
+        beside(lambda present: torch.ones_like(present[:, :1])),
+        '"None" gets a part where digits are present, too. It is for empty pictures '
+        'only.'),
+    'one minus the sum': (
+        beside(lambda present: 1-present.sum(1, keepdim=True)),
+        'With two digits that is -1. Ask whether the sum is zero.'),
+    'none first': (
+        lambda present: parts_of(torch.cat([is_empty(present), present], 1)),
+        '"None" belongs in the last column: else it counts as the digit 0.'),
+    'ten equal shares': (
+        lambda present: parts_of(torch.cat(
+            [present+is_empty(present), 0*is_empty(present)], 1)),
+        'Ten equal shares say "any of these". "None" has a column of its own.'),
+    'the other way round': (beside(lambda present: 1-is_empty(present)),
+        'The new column is 1 where digits are present. It should be 1 where none is.'),
+    'down the columns': (
+        lambda present: with_empty(present)/with_empty(present).sum(0),
+        'Each picture is a row: sum along dimension 1.'),
+    'keepdim forgotten': (keepdim_left_out,
+        'The sums belong to rows, and without keepdim they meet the columns.'),
+    'a softmax of the ones': (lambda present: with_empty(present).softmax(1),
+        'Softmax gives the absent classes a part as well. Divide by the sum.'),
+    'the first class only': (first_class,
+        'The second digit is lost. All that are present get equal parts.')}))
