@@ -142,7 +142,7 @@ class BatchIndices:
 
 # %% ../nbs/05b_data.ipynb #49761c1e
 def _loader(ds, bs, shuffle, drop_last=False, **kwargs):
-    "A loader that cuts whole batches out of a `Dataset`; PyTorch's own for all others"
+    "A loader of whole batches from a `Dataset`; PyTorch's own for all others"
     if not isinstance(ds, Dataset):
         return DataLoader(ds, bs, shuffle, drop_last=drop_last, **kwargs)
     sampler = BatchIndices(len(ds), bs, shuffle, drop_last, kwargs.get('generator'))
@@ -150,15 +150,16 @@ def _loader(ds, bs, shuffle, drop_last=False, **kwargs):
     return BatchLoader(ds, sampler=sampler, batch_size=None, **kwargs)
 
 def get_dls(
-    train_ds:_Items, # a `Dataset`, cut in slices, or what PyTorch's DataLoader takes
+    train_ds:_Items, # a `Dataset`, or anything else that PyTorch's DataLoader takes
     valid_ds:_Items, # the same
     bs:int,          # batch size for training; validation takes 2*bs
     **kwargs,        # for PyTorch's DataLoader; drop_last concerns training only
 ) -> tuple[DataLoader,DataLoader]:
     """Two of PyTorch's DataLoaders: train shuffled, valid in order
 
-    Each batch is a new tensor, so changing it in place leaves the data set alone.
-    `kwargs` are num_workers, pin_memory, generator and the like."""
+    A `Dataset` is fetched a batch at a time; each batch is a new tensor, so changing it
+    in place leaves the data set alone. `kwargs` are num_workers, pin_memory, generator
+    and the like. `collate_fn` gets a list of items; of a `Dataset`, (xb, yb)."""
     guard.check_options(kwargs)
     bs = guard.whole_number('the batch size', bs)
     drop_last = kwargs.pop('drop_last', False)

@@ -85,7 +85,9 @@ def test_ten_averages_are_a_yardstick():
     x_train,y_train,x_valid,y_valid = get_data()
     means = torch.stack([x_train[y_train==k].mean(0) for k in range(10)])
     nearest = torch.cdist(x_valid, means).argmin(1)
-    assert 0.80<(nearest==y_valid).float().mean()<0.84
+    right = (nearest==y_valid).float()
+    assert 0.80<right.mean()<0.84
+    assert right[1::2].mean()-right[::2].mean()>0.05   # the writers take turns
 
 
 # Lesson 05b_data, cell test-solution-normalize: Whose mean?
@@ -299,6 +301,29 @@ def test_workers_and_pinned_memory():
         got = torch.cat([yb for _,yb in dl])
         assert got.sort().values.equal(ds.y)
         assert pickle.loads(pickle.dumps(dl.sampler)).bs==dl.sampler.bs
+
+
+# Lesson 05b_data, cell test-solution-shifted: A data set that works
+class Shifted:
+    def __init__(self, ds): self.ds = ds
+    def __len__(self): return len(self.ds)
+    def __getitem__(self, i):
+        x,y = self.ds[i]
+        down,right = torch.randint(-2, 3, (2,)).tolist()
+        return torch.roll(x, (down, right), (-2, -1)),y
+class AlwaysTheSame(Shifted):
+    def __init__(self, ds): self.ds = [Shifted(ds)[i] for i in range(len(ds))]
+    def __getitem__(self, i): return self.ds[i]
+
+def test_solution_shifted():
+    assert check('05b.6', Shifted) and not check('05b.6', AlwaysTheSame)
+    torch.manual_seed(42)
+    ds = Dataset(torch.rand(20, 1, 8, 8), torch.arange(20))
+    train_dl,_ = get_dls(Shifted(ds), ds, 8)
+    one,two = [{int(y): x for xb,yb in train_dl for x,y in zip(xb, yb)}
+               for _ in range(2)]
+    assert len(one)==20 and any(not one[i].equal(two[i]) for i in range(20))
+    assert all(one[i].sum().isclose(ds.x[i].sum()) for i in range(20))
 
 
 # Lesson 05b_data, cell test-databunch: One object for all of it

@@ -8,7 +8,10 @@ __all__ = ['idx_bytes', 'random_files', 'watch_read', 'head', 'values', 'one_siz
            'MixesBatches', 'MixesApart', 'full_only', 'one_more_than_full', 'returns_first', 'with_return',
            'some_again', 'always_mixed', 'never_mixed', 'count_items', 'through_all', 'random_words', 'watch_pad',
            'padded', 'lengths', 'watch_balanced', 'BalancedBatches', 'BalancedStub', 'BalancedOnce', 'BalancedOnePass',
-           'with_replacement', 'rounded_up', 'one_batch_more', 'as_said']
+           'with_replacement', 'rounded_up', 'one_batch_more', 'as_said', 'pictures', 'rolled', 'shifts_of', 'shift_of',
+           'watch_shifted', 'two_numbers', 'Shifted', 'ShiftedStub', 'ShiftedAlike', 'ShiftedAhead', 'WithoutLength',
+           'PictureOnly', 'AnyItem', 'end_left_out', 'one_way', 'one_number', 'sideways', 'up_and_down', 'in_place',
+           'with_zeros', 'flat']
 
 # %% ../../nbs/engine/96_exercises_05b.ipynb #imports
 import numpy as np,torch
@@ -363,3 +366,117 @@ add(Exercise('05b.4', 'a class BalancedBatches(y, per_class) with __len__ and __
     'len is wrong': (made(BalancedBatches, __len__=one_batch_more, n_batches=as_said),
         'len must be the number of batches that come.')},
     watch_balanced, stub=BalancedStub))
+
+# %% ../../nbs/engine/96_exercises_05b.ipynb #ex-05b-shifted
+def pictures(g):
+    return {f'{n} pictures of {h} by {w}': (torch.rand(n, 1, h, w, generator=g),)
+            for n,h,w in ((6, 8, 9), (4, 7, 7))}
+
+def rolled(x, down, right): return torch.roll(x, (down, right), (-2, -1))
+
+def shifts_of(picture):
+    "{the pixels of a shifted picture: (down, right)}"
+    return {tuple(rolled(picture, down, right).flatten().tolist()): (down, right)
+            for down in range(-3, 4) for right in range(-3, 4)}
+
+def shift_of(moved, known):
+    "(down, right), or in words what else happened; `known` is of `shifts_of`"
+    pixels = tuple(moved.flatten().tolist())
+    if pixels in known: return known[pixels]
+    same = sorted(pixels)==sorted(next(iter(known)))
+    return 'its pixels in other places' if same else 'other pixels'
+
+def watch_shifted(answer, x):
+    "What a hundred rounds over a data set show"
+    given,labels = x.clone(),list(range(3, 3+len(x)))
+    ds = answer(PairsOf((given, torch.tensor(labels))))
+    item = call(ds.__getitem__, 0)
+    if not isinstance(item, (tuple, list)) or len(item)!=2: return {'a pair': 'no'}
+    found = {'a pair': 'yes', 'shape of a picture': list(item[0].shape),
+             'len': len(ds), 'labels': [int(ds[i][1]) for i in range(len(x))]}
+    known = [shifts_of(picture) for picture in x]
+    rounds = [[shift_of(ds[i][0], known[i]) for i in range(len(x))]
+              for _ in range(100)]
+    moves = {move for moved in rounds for move in moved}
+    alike = all(len(set(moved))==1 for moved in rounds)
+    again = all(moved==rounds[0] for moved in rounds)
+    return found | {
+        'shifts': [str(move) for move in sorted(moves, key=str)],
+        'the items of one round': 'shifted alike' if alike else 'each by itself',
+        'an item, asked again': 'the same' if again else 'another shift',
+        'ds': 'changed in place' if is_changed(x, given) else 'left alone'}
+
+def two_numbers(): return torch.randint(-2, 3, (2,)).tolist()
+
+class Shifted:
+    def __init__(self, ds): self.ds = ds
+    def __len__(self): return len(self.ds)
+    def shift(self): return two_numbers()
+    def move(self, x): return rolled(x, *self.shift())
+    def __getitem__(self, i):
+        x,y = self.ds[i]
+        return self.move(x),y
+
+class ShiftedStub:
+    def __init__(self, ds): self.ds = ds
+
+class ShiftedAlike(Shifted):
+    def __init__(self, ds):
+        super().__init__(ds)
+        self.drawn = two_numbers()
+    def shift(self): return self.drawn
+
+class ShiftedAhead(Shifted):
+    def __init__(self, ds): self.ds = [Shifted(ds)[i] for i in range(len(ds))]
+    def move(self, x): return x
+
+class WithoutLength:
+    def __init__(self, ds): self.inner = Shifted(ds)
+    def __getitem__(self, i): return self.inner[i]
+
+class PictureOnly(Shifted):
+    def __getitem__(self, i): return self.move(self.ds[i][0])
+
+class AnyItem(Shifted):
+    def __getitem__(self, i): return super().__getitem__(torch.randint(len(self), ()))
+
+def end_left_out(self): return torch.randint(-2, 2, (2,)).tolist()
+def one_way(self): return torch.randint(0, 3, (2,)).tolist()
+def one_number(self): return two_numbers()[:1]*2
+def sideways(self): return 0,two_numbers()[0]
+def up_and_down(self): return two_numbers()[0],0
+def in_place(self, x): return x.copy_(rolled(x, *self.shift()))
+def with_zeros(self, x):
+    down,right = self.shift()
+    padded = torch.nn.functional.pad(x, (2, 2, 2, 2))
+    return padded[:,2-down:2-down+x.shape[-2],2-right:2-right+x.shape[-1]]
+def flat(self, x): return torch.roll(x, self.shift()[0])
+
+add(Exercise('05b.6', 'a class Shifted(ds) with __len__ and __getitem__', Shifted,
+    '05b_data, "A data set that works"', pictures, {
+    'one shift for all': (ShiftedAlike,
+        'The shift is drawn once, in __init__: draw it in __getitem__.'),
+    'shifted once, ahead': (ShiftedAhead,
+        'An item that is asked for again has the same shift: the work belongs in '
+        '__getitem__, and not in __init__.'),
+    'never by 2': (made(Shifted, shift=end_left_out),
+        'randint leaves its upper end out: torch.randint(-2, 3, ...).'),
+    'only down and to the right': (made(Shifted, shift=one_way),
+        'A shift may be negative: up, and to the left.'),
+    'one number for both': (made(Shifted, shift=one_number),
+        'Down and right are drawn each by itself, so that all 25 shifts come.'),
+    'only sideways': (made(Shifted, shift=sideways), 'The picture moves down, too.'),
+    'only up and down': (made(Shifted, shift=up_and_down),
+        'Rows and columns are the last two dimensions, -2 and -1; with (0, 1) only the '
+        'rows move.'),
+    'zeros come in': (made(Shifted, move=with_zeros),
+        'After normalising 0 is a grey: with torch.roll what leaves on one side comes '
+        'back on the other.'),
+    'rolled as one long row': (made(Shifted, move=flat),
+        'Without dimensions torch.roll moves pixels from row to row: say (-2, -1).'),
+    'changed in place': (made(Shifted, move=in_place),
+        'ds itself is changed, so its pictures wander further each time.'),
+    'the picture alone': (PictureOnly, 'An item is a pair: the picture and its label.'),
+    'any item': (AnyItem, 'Item i is item i of ds; only its shift is random.'),
+    'no length': (WithoutLength, 'A data set says how many items it has: __len__.')},
+    watch_shifted, stub=ShiftedStub))
