@@ -159,7 +159,8 @@ def get_dls(
 
     A `Dataset` is fetched a batch at a time; each batch is a new tensor, so changing it
     in place leaves the data set alone. `kwargs` are num_workers, pin_memory, generator
-    and the like. `collate_fn` gets a list of items; of a `Dataset`, (xb, yb)."""
+    and the like. `collate_fn` gets a list of items, but of a `Dataset` it gets the
+    finished batch (xb, yb)."""
     guard.check_options(kwargs)
     bs = guard.whole_number('the batch size', bs)
     drop_last = kwargs.pop('drop_last', False)
