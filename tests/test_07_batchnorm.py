@@ -114,6 +114,21 @@ def test_solutions_of_07():
     assert not check('07.2', lambda values, moms: values.mean())
 
 
+# Lesson 07_batchnorm, cell test-a-derived-norm-names-itself: The layer that we export
+class Passes(BatchNorm):
+    def __init__(self, nf, **kw): super().__init__(nf, **kw)
+class Sized(BatchNorm):
+    def __init__(self, size, nf): super().__init__(nf, mom=1/size)
+
+def test_a_derived_norm_names_itself():
+    import pytest
+    assert repr(Passes(3, mom=0.2))=='Passes(nf=3)'
+    assert repr(Sized(5, 3))=='Sized(nf=3)'
+    assert repr(BatchNorm(3))=='BatchNorm(nf=3, mom=0.1, eps=1e-05)'
+    with pytest.raises(ValueError, match='Sized.nf=3.*5 channels'):
+        Sized(5, 3)(torch.zeros(2,5,3,3))       # the message names the layer
+
+
 # Lesson 07_batchnorm, cell test-first-batch-leaves-with-mean-zero-and-st: No bias ...
 def test_first_batch_leaves_with_mean_zero_and_std_one():
     torch.manual_seed(0)

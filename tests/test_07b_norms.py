@@ -7,9 +7,8 @@ from hypothesis import given,settings,strategies as st
 from torch import nn
 from minifastai.callbacks import accuracy
 from minifastai.norms import BatchNorm,GroupNorm,InstanceNorm,LayerNorm
-from minifastai.norms import RunningBatchNorm,one_epoch,swap_norm
-from minifastai.runner import Learner,Runner
-from minifastai.testing import layer_differences
+from minifastai.norms import RunningBatchNorm,swap_norm
+from minifastai.testing import layer_differences,one_epoch
 class PlainRunningBatchNorm(nn.Module):
     "Running sums, squares and count, as the formulas stand"
     def __init__(self, nf, mom=0.1, eps=1e-5):
@@ -690,26 +689,6 @@ def test_pytorchs_own_tools_after_swap_norm():
     for found in (ours, create_feature_extractor(swapped, ['1'])):
         out = found(shown[0])['1']
         torch.testing.assert_close(out, net[:2](shown[0]), rtol=1e-4, atol=1e-4)
-
-
-# Lesson 07b_norms, cell test-one-epoch-is-repeatable-and-says-what-it: One epoch
-def test_one_epoch_is_repeatable_and_says_what_it_did():
-    from minifastai.data import DataBunch,Dataset,get_dls
-    torch.manual_seed(0)
-    dots = torch.randn(256,1,6,6)
-    toy = Dataset(dots, (dots.mean((1,2,3))>0).long())
-    toy = DataBunch(*get_dls(toy, toy, 32), 2)
-    def make_learner():
-        model = nn.Sequential(BatchNorm(1), nn.Flatten(), nn.Linear(36, 2))
-        opt = torch.optim.SGD(model.parameters(), lr=0.5)
-        return Learner(model, opt, nn.functional.cross_entropy, toy),Runner()
-    lines = []
-    first = one_epoch(make_learner, [0,1], lines.append)
-    again = one_epoch(make_learner, [0,1], lambda line: None)
-    assert first['accuracies']==again['accuracies'] and len(lines)==3
-    assert lines[0].startswith('seed 0:') and lines[-1].startswith('mean')
-    assert first['mean']==pytest.approx(sum(first['accuracies'])/2)
-    assert len(first['seconds'])==2
 
 
 # Lesson 07b_norms, cell test-one-epoch-three-seeds: One epoch

@@ -9,10 +9,11 @@ from torch.utils.data import DataLoader
 from minifastai.activations import GeneralRelu,init_cnn
 from minifastai.cnn import BatchTransformXCallback,conv_layer,get_runner
 from minifastai.data import DataBunch,Dataset,get_data,get_dls,get_test_data,normalize
-from minifastai.norms import BatchNorm,one_epoch,swap_norm
+from minifastai.norms import BatchNorm,swap_norm
 from minifastai.runner import Callback,Learner,Runner
 from minifastai.callbacks import accuracy
 from minifastai.schedule import ParamScheduler,combine_scheds,sched_lin
+from minifastai.testing import one_epoch
 def reference_model():
     "The network of the public recipe, from its description"
     return nn.Sequential(nn.Conv2d(1, 24, 5), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(24, 32, 3), nn.MaxPool2d(2), nn.ReLU(),

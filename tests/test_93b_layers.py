@@ -28,11 +28,13 @@ def test_what_a_norm_may_be_given():
 
 # Lesson 93b_layers, cell test-momentum: What a norm may be given
 def test_momentum_is_a_number():
-    from minifastai.engine.layers import momentum
-    for value in (0, 0.1, 1., True): assert momentum(value) is value
+    from minifastai.engine.layers import checked_momentum
+    for value in (0, 0.1, 1., True): assert checked_momentum(value) is value
     for value in (None, -0.1, 1.5, float('nan'), '0.1'):
-        with pytest.raises(ValueError, match='a number from 0 to 1'): momentum(value)
-    with pytest.raises(ValueError, match='above 0.*but is 0'): momentum(0, zero=False)
+        with pytest.raises(ValueError, match='a number from 0 to 1'):
+            checked_momentum(value)
+    with pytest.raises(ValueError, match='above 0.*but is 0'):
+        checked_momentum(0, zero=False)
 
 
 # Lesson 93b_layers, cell test-recomputing: A forward pass that is only repeated
