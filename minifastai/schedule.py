@@ -110,14 +110,14 @@ def much_worse(
     smoothed:Sequence[float], # the smoothed loss of each batch so far
     worse:float,              # how many times its lowest value is too much
 ) -> bool:
-    "Is the last smoothed loss `worse` times as high as the lowest?"
+    "Is the last smoothed loss more than `worse` times as high as the lowest?"
     best,last = min(smoothed),smoothed[-1]
     size = max(abs(best), abs(smoothed[0])/10)
     return len(smoothed)>=10 and last>best+(worse-1)*size
 
 # %% ../nbs/05f_lr_finder.ipynb #caf361e1
 class Descent(NamedTuple):
-    "What a suggestion is read from: a search as it looks from its end"
+    "What a suggestion is read from, computed when the search is over"
     losses:np.ndarray # of each batch; what is worse than the first five is cut off
     curve:np.ndarray  # each averaged with its neighbours on both sides
     level:float       # of the flat part, where the rate is too low to do anything
@@ -153,7 +153,7 @@ def descent(
 
 # %% ../nbs/05f_lr_finder.ipynb #d9d84854
 class LRFinder(Callback):
-    """Raises the rate from batch to batch; ends the training when the loss is bad.
+    """Raises the rate of all groups from batch to batch; ends when the loss is bad.
 
     lrs, losses, smoothed: a number for each batch; stopped: why it ended. It ruins what
     it trains: `lr_find` uses a copy. Smith 2015, https://arxiv.org/abs/1506.01186"""
@@ -165,7 +165,7 @@ class LRFinder(Callback):
         smooth:float=0.8,   # how much of its past the smoothed loss keeps at each batch
         worse:float=4.,     # end where that is so many times its lowest value
     ):
-        guard.check_search(max_iter, min_lr, max_lr)
+        guard.check_search(max_iter, min_lr, max_lr, smooth, worse)
         self.max_iter,self.curve = max_iter,sched_exp(min_lr, max_lr)
         self.smooth,self.worse = smooth,worse
         self.begin_fit()
@@ -192,7 +192,8 @@ class LRFinder(Callback):
         if len(self.lrs)==self.max_iter: self.stop(f'max_iter={self.max_iter} batches')
 
     def begin_validate(self):
-        if self.run.epochs: raise CancelEpochException()   # no need of an accuracy
+        # a fit needs no accuracy here; validate() by itself goes on
+        if self.run.epochs: raise CancelEpochException()
 
     def stop(self,
         why:str, # in words
@@ -207,7 +208,8 @@ class LRFinder(Callback):
     ) -> float|None:
         "A rate to try; None, with a warning, where there is too little to judge by"
         found = descent(self.losses, self.smooth) if self.losses else None
-        if not guard.can_judge(found, method) or found is None: return None
+        can_judge = guard.can_judge(found, self.lrs, method)
+        if not can_judge or found is None: return None   # None: for the type checker
         return found.rate(self.lrs, method)
 
     suggestion = property(suggest, doc='The rate that `suggest()` gives')
@@ -223,8 +225,8 @@ def lr_find(
 ) -> LRFinder:
     """Try rising learning rates on a copy of the learner, which is thrown away.
 
-    All random state is put back. Data of fewer than max_iter batches is gone through
-    several times. Callbacks must reach the model by `self.model`: a copy is trained."""
+    All random state is put back. If there are fewer than max_iter batches, the data is
+    used several times. Callbacks must reach the model, a copy, by `self.model`."""
     finder = LRFinder(**kwargs)
     n_batches = max(1, guard.n_batches(learn.data.train_dl))
     with twin(learn, guard.listify(cbs)) as (its_learn, its_cbs):

@@ -6,7 +6,7 @@ import numpy as np,torch,torch.nn.functional as F
 from torch import nn
 from minifastai.data import Dataset,DataBunch,get_dls
 from minifastai.runner import Callback,Learner,Runner
-from minifastai.callbacks import Recorder
+from minifastai.callbacks import AvgStatsCallback,Recorder
 from minifastai.schedule import (
     LRFinder,ParamScheduler,combine_scheds,cos_1cycle_anneal,descent,lr_find,
     much_worse,sched_cos,sched_exp,sched_lin,sched_no)
@@ -184,6 +184,12 @@ def test_fewer_than_the_maximum():
     assert len(poisoned.losses)==5 and 'nan' in poisoned.stopped
     assert 'max_iter' in raised(ValueError, LRFinder, 1)
     assert 'min_lr' in raised(ValueError, LRFinder, min_lr=1, max_lr=0.1)
+    assert 'smooth' in raised(ValueError, LRFinder, smooth=1)
+    assert 'worse' in raised(ValueError, LRFinder, worse=0.5)
+    learn = tiny_learner()             # only in a fit is the validation left out
+    alone = Runner(AvgStatsCallback([])).validate(learn)
+    beside = Runner([LRFinder(), AvgStatsCallback([])]).validate(learn)
+    assert alone==beside and alone['loss']>0
 
 
 # Lesson 05f_lr_finder, cell test-suggestions: Exercise 4: watch the loss
@@ -215,11 +221,19 @@ def test_suggestions():
             assert 'too little to judge by' in str(caught[0].message)
             assert 'minifastai' not in caught[0].filename   # but the line that asked
     assert 'sharp' in raised(ValueError, LRFinder().suggest, 'sharp')
+    level = found(valley)
+    level.lrs = [0.1]*100             # a search that does not rise suggests nothing
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        none = [level.suggest(method) for method in ('valley', 'steep', 'lowest')]
+    assert none==[None]*3
+    assert len(caught)==3 and all('rate of 0.1' in str(w.message) for w in caught)
 
     ax = good.plot(Figure().subplots())
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert ax.get_xscale()=='log' and ax.get_ylim()[1]<5
     assert f'{good.suggestion:.2g}' in texts[-1]
+    assert f'{good.suggest("lowest"):.2g}' in texts[-2]
     ax = found(valley, n=6).plot(Figure().subplots())
     assert 'no suggestion' in ax.get_legend().get_texts()[-1].get_text()
     assert good.plot(ax) is ax

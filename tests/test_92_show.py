@@ -24,14 +24,21 @@ def test_pictures_of_a_search():
     lrs = [10**(i/10-5) for i in range(50)]
     losses = [2.]*20+[2-i/20 for i in range(20)]+[1.]*10
     finder = SimpleNamespace(lrs=lrs, losses=losses, smoothed=losses, suggestion=0.01,
-                             suggest=lambda method: 0.01)
+                             suggest=dict(valley=0.01, lowest=0.1, steep=None).get)
     found = SimpleNamespace(losses=losses, curve=losses, level=2., noise=0.1,
                             start=22, end=40)
+    def legend(ax): return [text.get_text() for text in ax.get_legend().get_texts()]
     ax = plot_descent(lrs, found, 0.02)
-    texts = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert {'level: 2', 'noise: 0.1', 'answer: 0.02'}<={*texts}
+    assert {'level: 2', 'noise: 0.1', 'answer: 0.02'}<={*legend(ax)}
     assert {'start', 'end', '1 part', '2 parts'}<={text.get_text() for text in ax.texts}
-    assert plot_finder(finder).get_legend().get_texts()[-1].get_text().endswith('0.01')
+    marked = ['lowest point: 0.1', 'suggestion (valley): 0.01']
+    ax = plot_finder(finder)
+    assert legend(ax)[-2:]==marked
+    assert [list(line.get_xdata()) for line in ax.lines[-2:]]==[[0.1]*2, [0.01]*2]
+    texts = legend(plot_finder(finder, Figure().subplots(), 'lowest'))
+    assert texts[-1]=='suggestion (lowest): 0.1' and 'lowest point: 0.1' not in texts
+    texts = legend(plot_finder(finder, Figure().subplots(), 'steep'))
+    assert 'no suggestion' in texts[-1] and 'lowest point: 0.1' not in texts
     asked = []
     def losses_at(lr):
         asked.append(lr)
@@ -45,8 +52,7 @@ def test_pictures_of_a_search():
     axs = Figure().subplots(1, 2)
     draw_rates(finder, {0.1: [2., 5.], 0.2: [2., 1.]}, axs)
     assert axs[1].get_ylim()==(0, 5.5) and '2 batches' in axs[1].get_title()
-    texts = [text.get_text() for text in axs[1].get_legend().get_texts()]
-    assert texts==['rate 0.1', 'rate 0.2']
+    assert legend(axs[1])==['rate 0.1', 'rate 0.2']
 
     accs = np.array([[0.9, 0.95], [0.92, 0.1]])
     results = {'a': (np.array([1., 1.]), np.array([2., 4.]), accs)}

@@ -80,29 +80,32 @@ def plot_finder(
     ax:'Axes|None'=None, # draw into it; None: a new figure
     method:str='valley', # of the suggestion that is marked
 ) -> 'Axes':
-    "Draw the loss against the rate, with the suggestion; returns the axis"
+    "Draw the loss against the rate, suggestion and lowest point; returns the axis"
     ax = axis(ax, 'Learning-rate finder', 'learning rate (log scale)', 'loss')
     ax.plot(finder.lrs, finder.losses, lw=1, alpha=0.5, label='loss of the batch')
-    ax.plot(finder.lrs, finder.smoothed, label='smoothed')
+    ax.plot(finder.lrs, finder.smoothed, label='smoothed (lags)')
     ax.set_xscale('log')
     if not finder.losses: return ax
     start,low = max(finder.losses[:5]),min(finder.losses)
     if start>low: ax.set_ylim(low-0.1*(start-low), start+0.5*(start-low))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        rate = finder.suggest(method)
+        rate,lowest = finder.suggest(method),finder.suggest('lowest')
     if rate is None: ax.plot([], [], ' ', label='no suggestion: too little to judge by')
-    else: mark_rate(ax, rate, f'suggestion ({method})')
+    else:
+        if method!='lowest': mark_rate(ax, lowest, 'lowest point', ':')
+        mark_rate(ax, rate, f'suggestion ({method})')
     ax.legend(loc='lower left')
     return ax
 
 def mark_rate(
-    ax:'Axes',  # the axis to draw into
-    rate:float, # a learning rate
-    name:str,   # what it is
+    ax:'Axes',      # the axis to draw into
+    rate:float,     # a learning rate
+    name:str,       # what it is
+    style:str='--', # of the line
 ) -> None:
-    "A dashed line at a rate, with its name and value in the legend"
-    ax.axvline(rate, color='black', ls='--', label=f'{name}: {rate:.2g}')
+    "A line at a rate, with its name and value in the legend"
+    ax.axvline(rate, color='black', ls=style, label=f'{name}: {rate:.2g}')
 
 def plot_descent(
     lrs:Sequence[float], # the rate of each batch of a search
