@@ -384,18 +384,28 @@ def test_what_is_said_of_schedules_and_searches():
     for pcts in ([], [0.5, 0.4], [1.5, -0.5], [1.]):
         with pytest.raises(ValueError, match='share'): guard.check_shares(pcts, [str]*2)
     for search in ((1, 0.1, 1), (10, 1, 0.1), (10, 0, 1), (2.5, 0.1, 1)):
-        with pytest.raises(ValueError): guard.check_search(*search)
-    guard.check_search(2, 0.1, 0.1)
-    with pytest.raises(ValueError, match='lowest'): guard.can_judge(None, 'best')
+        with pytest.raises(ValueError): guard.check_search(*search, 0.8, 4.)
+    for smooth in (1, -0.1, float('nan')):
+        with pytest.raises(ValueError, match='smooth must be'):
+            guard.check_search(10, 0.1, 1, smooth, 4.)
+    for worse in (1, 0.5, float('nan')):
+        with pytest.raises(ValueError, match='worse must be'):
+            guard.check_search(10, 0.1, 1, 0.8, worse)
+    guard.check_search(2, 0.1, 0.1, 0, float('inf'))
+    rates = [0.1, 1.]
+    with pytest.raises(ValueError, match='lowest'): guard.can_judge(None, rates, 'best')
     good = dict(losses=[2.]*20, curve=[2.]*10+[1.]*10, level=2., noise=0.1, end=10)
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        assert guard.can_judge(SimpleNamespace(**good), 'valley')
+        assert guard.can_judge(SimpleNamespace(**good), rates, 'valley')
     for bad in (dict(noise=0.6), dict(end=2), dict(losses=[2.]*9), dict(level=1.001)):
+        found = SimpleNamespace(**{**good, **bad})
         with pytest.warns(UserWarning, match='too little to judge by'):
-            assert not guard.can_judge(SimpleNamespace(**{**good, **bad}), 'steep')
+            assert not guard.can_judge(found, rates, 'steep')
+    with pytest.warns(UserWarning, match='all 20 batches had the same rate of 0.1'):
+        assert not guard.can_judge(SimpleNamespace(**good), [0.1, 0.1], 'steep')
     with pytest.warns(UserWarning, match='0 batches'):
-        assert not guard.can_judge(None, 'valley')
+        assert not guard.can_judge(None, [], 'valley')
 
 
 # Lesson 91_guard, cell test-losses: Losses

@@ -457,16 +457,25 @@ def check_search(
     max_iter:int, # batches
     min_lr:float, # the first rate
     max_lr:float, # the last one
+    smooth:float, # how much of its past the smoothed loss keeps
+    worse:float,  # the search ends at so many times the lowest smoothed loss
 ) -> None:
     "ValueError for a search that is none"
     whole_number('max_iter', max_iter, least=2, of=' of batches')
     if not 0<min_lr<=max_lr:
         raise ValueError(f'the rates must satisfy 0 < min_lr <= max_lr, but are '
                          f'min_lr={min_lr} and max_lr={max_lr}')
+    if not 0<=smooth<1:
+        raise ValueError(f'smooth must be from 0 to below 1, but is {smooth}: so much '
+                         'of its past the smoothed loss keeps')
+    if not worse>1:
+        raise ValueError(f'worse must be more than 1, but is {worse}: the search ends '
+                         'at so many times the lowest smoothed loss')
 
 def can_judge(
-    found:Any,  # the `Descent` of a search; None: there was no batch
-    method:str, # of the suggestion
+    found:Any,           # the `Descent` of a search; None: there was no batch
+    lrs:Sequence[float], # the rate of each batch
+    method:str,          # of the suggestion
 ) -> bool:
     "Is there a way down? If not, a warning says why; ValueError for a strange method"
     if method not in ('valley', 'steep', 'lowest'):
@@ -476,6 +485,11 @@ def can_judge(
     if n<10:
         warnings.warn(f'too little to judge by: {n} batches with a finite loss, at '
                       'least 10 are needed. Is min_lr too high, or max_iter too small?',
+                      stacklevel=3)
+        return False
+    if lrs[0]==lrs[-1]:
+        warnings.warn(f'too little to judge by: all {n} batches had the same rate of '
+                      f'{lrs[0]:.3g}. Search from a lower to a higher rate.',
                       stacklevel=3)
         return False
     drop = found.level-found.curve[found.end]
