@@ -39,7 +39,8 @@ accuracy.per_item = is_right   # type: ignore[attr-defined]  # what it averages
 class AvgStats:
     """Averages over the items of a pass, of the loss and of metrics.
 
-    A metric(pred, yb) gives one number for the batch, or one for each item."""
+    A metric(pred, yb) gives one number for the batch, or one for each item. A metric
+    with `per_item` is averaged by that."""
     state_dict,load_state_dict = saves('counts', 'columns')
     def __init__(self,
         metrics:Callable|Sequence[Callable]|None=None, # one, or a list
@@ -180,7 +181,7 @@ class ProgressCallback(Callback):
         self.expected = self.done+self.run.iters
     def begin_validate(self):
         if self.run.epochs: self.done = self.expected      # some may have been left out
-        else: self.open(self.run.iters, 'validation')
+        else: self.open(self.run.iters, 'validation')      # 0 epochs: no fit
         self.expected = self.done+self.run.iters
     def after_epoch(self): self.done = self.expected
     def after_batch(self):

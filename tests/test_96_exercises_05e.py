@@ -6,14 +6,32 @@ from minifastai.checks import check
 
 
 # Lesson 96_exercises_05e, cell test-other-answers: Other right answers
-class AtTheEnd(Callback):
-    value = float('nan')
-    def begin_validate(self): self.errors = []
-    def after_pred(self):
-        if not self.in_train: self.errors.append((self.pred-self.yb).flatten())
+class PairByPair(Callback):
+    "A list of lists, and after_batch in place of after_loss"
+    def begin_validate(self): self.table = [[0]*10 for _ in range(10)]
     def after_batch(self):
         if self.in_train: return
-        self.value = torch.cat(self.errors).square().mean().sqrt().item()
+        for i,j in zip(self.yb.tolist(), self.pred.argmax(1).tolist()):
+            self.table[i][j] += 1
+class AtOnce(Callback):
+    "Keeps the answers, and counts when it is asked"
+    def begin_validate(self): self.kept = []
+    def after_pred(self):
+        if self.run.in_train: return
+        self.kept.append((self.yb, self.pred.max(1).indices))
+    @property
+    def table(self):
+        places = tuple(map(torch.cat, zip(*self.kept)))
+        ones = torch.ones(len(places[0]))
+        return torch.zeros(10, 10).index_put(places, ones, accumulate=True)
+class OneHot(Callback):
+    "A product of two tables of zeros and ones"
+    def begin_fit(self): self.table = torch.zeros(10, 10)
+    def begin_validate(self): self.table = torch.zeros(10, 10)
+    def after_loss(self):
+        if self.in_train: return
+        rows = torch.eye(10)
+        self.table += rows[self.yb].T@rows[self.pred.argmax(-1)]
 
 def test_other_answers_of_05e():
-    assert check('05e.4', AtTheEnd)
+    for answer in PairByPair,AtOnce,OneHot: assert check('05e.4', answer), answer

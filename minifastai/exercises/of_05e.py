@@ -7,15 +7,16 @@ __all__ = ['distances', 'mean_distance', 'distance', 'batch_with', 'watch_stats'
            'EqualBatches', 'CountsBatches', 'FirstSize', 'KeepsTensors', 'RoundsSums', 'RoundsCounts', 'Rounds',
            'watch_norms', 'GradientNorm', 'record_late', 'record_nothing', 'grads_of_all', 'clear_norms', 'watch_stop',
            'some_losses', 'StopEarly', 'StopStub', 'NeverForgives', 'ComparesWithLast', 'BestIsLast', 'NoEpoch',
-           'two_columns', 'watch_rms', 'RootMeanSquare', 'MeanOfRoots', 'PlainMeanOfRoots', 'RootOfAverages',
-           'CountsBatchesOnly', 'CountsItems', 'clear']
+           'scored', 'scores_learner', 'numbers', 'watch_table', 'some_scores', 'Confusion', 'HasATable', 'add_once',
+           'add_mistakes', 'add_shares', 'keep_last', 'clear', 'without_length']
 
 # %% ../../nbs/engine/96_exercises_05e.ipynb #imports
 from types import SimpleNamespace
-import torch
+import torch,torch.nn.functional as F
 from torch import nn
 from .. import callbacks,runner
 from ..checks import add,Exercise,home,made,plain,small_learner,spy
+from ..data import DataBunch
 
 # %% ../../nbs/engine/96_exercises_05e.ipynb #ex-05e-stats
 def distances(pred, yb): return (pred.argmax(-1)-yb).abs()/3
@@ -312,113 +313,106 @@ add(Exercise('05e.3', 'after_epoch of a callback StopEarly(patience), which ends
         'Keep the number of the epoch, self.run.epoch, together with the best loss.')},
     watch_stop, stub=StopStub))
 
-# %% ../../nbs/engine/96_exercises_05e.ipynb #ex-05e-rms
-def two_columns(answer, n_train, n_valid):
-    "A learner as `small_learner` makes it, with two numbers for each item"
-    learn = small_learner(answer, n_train, n_valid)
-    for batches in learn.data.train_dl,learn.data.valid_dl:
-        batches[:] = [(xb, torch.cat([yb, 2*yb+1], 1)) for xb,yb in batches]
-    learn.model = nn.Linear(2, 2)
-    learn.opt = torch.optim.SGD(learn.model.parameters(), lr=0.1)
-    return learn
+# %% ../../nbs/engine/96_exercises_05e.ipynb #ex-05e-confusion
+def scored(n_batches, g):
+    "Batches of scores, often highest for the right class; the last batch is small"
+    batches = []
+    for n in [40]*(n_batches-1)+[7]:
+        yb = torch.randint(10, (n,), generator=g)
+        batches.append((torch.randn(n, 10, generator=g)+2*torch.eye(10)[yb], yb))
+    return batches
 
-def watch_rms(answer, epochs):
-    "The value before a fit, in training, after it, and after a pass over other data"
-    learn,other = two_columns(answer, 3, 4),two_columns(answer, 1, 5)
-    for data in learn.data,other.data:
-        xb,yb = data.valid_dl[-1]
-        data.valid_dl[-1] = xb[:1],3*yb[:1]
-    silent = home(answer, 'AvgStatsCallback')(printer=lambda text: None)
-    cb,training = answer(),[]
+def scores_learner(answer, train, valid):
+    "A learner whose model hands on the scores, and slowly changes them"
+    model = nn.Linear(10, 10)
+    nn.init.eye_(model.weight)
+    opt = torch.optim.SGD(model.parameters(), lr=0.5)
+    data = DataBunch(train, valid)
+    return home(answer, 'Learner')(model, opt, F.cross_entropy, data)
+
+def numbers(table): return torch.as_tensor(table).double()
+
+def watch_table(answer, epochs, train, valid, other):
+    "The table after a fit, in a training pass, and after passes over other data"
+    learn,cb,training = scores_learner(answer, train, valid),answer(),[]
     def after_batch(self):
-        if self.in_train: training.append(float(cb.value))
+        if self.in_train and self.epoch: training.append(numbers(cb.table).clone())
+    silent = home(answer, 'AvgStatsCallback')(printer=lambda text: None)
     watcher = spy(answer, cb._order+1, after_batch=after_batch)
     run = home(answer, 'Runner')([cb, silent, watcher])
-    before = float(cb.value)
+    found = {}
     run.fit(epochs, learn)
-    fitted = cb.value
-    run.validate(learn, other.data.valid_dl)
-    passed = cb.value
+    found['table after a fit'] = numbers(cb.table)
+    run.validate(learn, other)
+    found['table after validate'] = numbers(cb.table)
+    run.validate(learn, other[:1])
+    found['table after another validate'] = numbers(cb.table)
     run.fit(epochs, learn)
-    return {'value before a fit': before, 'value after a fit': fitted,
-            'value after validate': passed, 'value after a second fit': cb.value,
-            'value in the last training pass': training[-1],
-            'kind': 'float' if isinstance(fitted, float) else type(fitted).__name__}
+    found['table after a second fit'] = numbers(cb.table)
+    return found | {'table while the next training pass runs': training[-1]}
 
-class RootMeanSquare(callbacks.Callback):
-    total,n = 0.,0
+def some_scores(g):
+    def of(epochs):
+        return epochs,scored(3, g),scored(4, g),scored(2, g)
+    return {'two epochs': of(2), 'three epochs': of(3)}
+
+class Confusion(callbacks.Callback):
     def begin_validate(self): self.clear()
-    def clear(self): self.total,self.n = 0.,0
+    def clear(self): self.table = torch.zeros(10, 10, dtype=torch.long)
     def after_loss(self):
-        if self.wanted(): self.add((self.pred-self.yb).square())
+        if self.wanted(): self.add(self.yb, self.pred.argmax(dim=1))
     def wanted(self): return not self.in_train
-    def add(self, squares):
-        self.total += squares.sum().item()
-        self.n += squares.numel()
-    @property
-    def value(self): return self.root(self.total/self.n) if self.n else float('nan')
-    def root(self, mean): return mean**0.5
+    def add(self, yb, taken): self.table += self.counted(yb, taken)
+    def counted(self, yb, taken):
+        return torch.bincount(10*yb+taken, minlength=100).view(10, 10)
 
-class MeanOfRoots(RootMeanSquare):
-    def add(self, squares):
-        self.total += len(squares)*squares.mean().sqrt().item()
-        self.n += len(squares)
-    def root(self, mean): return mean
+class HasATable(Confusion):
+    def __init__(self): self.clear()
 
-class PlainMeanOfRoots(MeanOfRoots):
-    def add(self, squares):
-        self.total += squares.mean().sqrt().item()
-        self.n += 1
+def add_once(self, yb, taken): self.table[yb, taken] += 1
+def add_mistakes(self, yb, taken):
+    self.table += self.counted(yb, taken).fill_diagonal_(0)
+def add_shares(self, yb, taken):
+    self.table = self.table+self.counted(yb, taken)/len(yb)
+def keep_last(self, yb, taken): self.table = self.counted(yb, taken)
+def clear(self): Confusion.clear(self)
+def without_length(self, yb, taken): return torch.bincount(10*yb+taken).view(10, 10)
 
-class RootOfAverages(RootMeanSquare):
-    def add(self, squares):
-        self.total += squares.mean().item()
-        self.n += 1
-
-class CountsBatchesOnly(RootMeanSquare):
-    def add(self, squares):
-        self.total += squares.sum().item()
-        self.n += 1
-
-class CountsItems(RootMeanSquare):
-    def add(self, squares):
-        self.total += squares.sum().item()
-        self.n += len(squares)
-
-def clear(self): RootMeanSquare.clear(self)
-
-add(Exercise('05e.4', 'a callback RootMeanSquare() with a property value',
-    RootMeanSquare, '05e_callbacks, "The average of averages"',
-    lambda g: {'one epoch': (1,), 'three epochs': (3,)}, {
-    'the mean of the roots': (MeanOfRoots,
-        'The mean of roots is not the root of the mean: add up squares, and take one '
-        'root at the end.'),
-    'the mean of the roots, each batch the same': (PlainMeanOfRoots,
-        'The mean of roots is not the root of the mean, and a small batch must weigh '
-        'less. Add up squares and count numbers.'),
-    'each batch the same': (RootOfAverages,
-        'A small last batch has the same weight as the others: add up squares and '
-        'count numbers.'),
-    'the training too': (made(RootMeanSquare, wanted=lambda self: True,
-        begin_validate=None, begin_epoch=clear),
+add(Exercise('05e.4', 'a callback Confusion(); table[i, j] counts the pictures of '
+    'class i that were taken for class j in the last validation pass', Confusion,
+    '05e_callbacks, "Validating and predicting"', some_scores, {
+    'a pair counts once in a batch': (made(Confusion, add=add_once),
+        'table[yb, taken] += 1 adds 1 to each place once, however often its pair comes '
+        'in the batch: use torch.bincount, or a loop.'),
+    'rows and columns exchanged': (made(Confusion, counted=lambda self, yb, taken:
+        Confusion.counted(self, taken, yb)),
+        'Rows are the true classes, and columns what they were taken for.'),
+    'bincount without minlength': (made(Confusion, counted=without_length),
+        'bincount ends with the largest number that it finds. With minlength=100 it '
+        'gives all places of the table.'),
+    'the last batch only': (made(Confusion, add=keep_last),
+        'Each batch replaces the table: add its counts to it.'),
+    'mistakes only': (made(Confusion, add=add_mistakes),
+        'The right answers belong into the table too, on its diagonal.'),
+    'shares': (made(Confusion, add=add_shares),
+        'Count. A share of a batch cannot be added to that of a smaller one; divide '
+        'at the end, where you want shares.'),
+    'counts in training, without a table': (
+        made(Confusion, wanted=lambda self: True),
+        'after_loss comes in the training pass too, before the first begin_validate: '
+        'look at self.in_train.'),
+    'counts in training': (made(HasATable, wanted=lambda self: True),
+        'In the next training pass the table changes. It should stay that of the last '
+        'validation pass: look at self.in_train.'),
+    'the training too': (made(Confusion, wanted=lambda self: True,
+        begin_validate=None, begin_epoch=clear, begin_fit=clear),
         'The batches of the training are counted: look at self.in_train, and begin '
         'anew in begin_validate.'),
-    'the training after the validation': (
-        made(RootMeanSquare, wanted=lambda self: True),
-        'In the next training pass the value changes. It should stay that of the last '
-        'validation pass: look at self.in_train.'),
-    'counts items': (CountsItems,
-        'An item may have several numbers: yb.numel() counts them all, and len(yb) '
-        'does not.'),
-    'never begins anew': (made(RootMeanSquare, begin_validate=None),
-        'The sums go on from pass to pass: set them to 0 in begin_validate.'),
-    'begins anew with each fit': (made(RootMeanSquare, begin_validate=None,
+    'never begins anew': (made(HasATable, begin_validate=None),
+        'The counts go on from pass to pass: make a new table in begin_validate.'),
+    'begins anew with each fit': (made(Confusion, begin_validate=None,
         begin_fit=clear), 'Each epoch has a validation of its own: begin_validate.'),
-    'begins anew with each epoch': (made(RootMeanSquare, begin_validate=None,
-        begin_epoch=clear), 'That is right in a fit, but validate has no epochs: '
-        'begin_validate comes in both.'),
-    'no root': (made(RootMeanSquare, root=lambda self, mean: mean),
-        'That is the mean of the squares; the root is missing.'),
-    'divides by batches': (CountsBatchesOnly,
-        'Divide by the number of numbers, not by that of the batches.')},
-    watch_rms))
+    'begins anew with each epoch': (made(Confusion, begin_validate=None,
+        begin_epoch=clear), 'That is right at the end of a fit, but validate has no '
+        'epochs: begin_validate comes in both.')},
+    watch_table))
