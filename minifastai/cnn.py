@@ -72,7 +72,7 @@ class BatchTransformXCallback(Callback):
 def conv_layer(
     ni:int,                    # channels in
     nf:int,                    # channels out, the number of filters
-    ks:int=3,                  # rows and columns of a filter, odd
+    ks:int=3,                  # rows and columns of a filter; ValueError if even
     stride:int=2,              # 2 halves each side
     act:Callable|None=nn.ReLU, # act() makes the activation; None: without
     norm:Callable|None=None,   # norm(nf) makes a norm; None: without
@@ -81,6 +81,7 @@ def conv_layer(
     bias:bool|None=None,       # None: only where it is not redundant
 ) -> nn.Sequential:
     "Convolution, activation, norm; [0] is the convolution"
+    networks.check_odd(ks)
     made_norm,made_act = norm(nf) if norm else None,act() if act else None
     if bias is None:
         follows = norm_first or made_act is None     # directly after the convolution
@@ -91,7 +92,7 @@ def conv_layer(
 
 # %% ../nbs/06a_cuda_cnn.ipynb #3ac9f305
 class CNN(nn.Sequential):
-    "An nn.Sequential that says what it wants where a batch is no batch of pictures"
+    "An nn.Sequential with a clear error for batches that are not pictures"
     ni:int|None = None   # channels of the pictures; None: not checked
     def forward(self, x:Tensor) -> Tensor:
         networks.check_pictures(self, x)
@@ -114,18 +115,21 @@ def get_cnn_layers(
 def get_cnn_model(
     data:DataBunch,    # as for `get_cnn_layers`
     nfs:Sequence[int], # filters of each convolution
-    **kw,              # for `get_cnn_layers` and `conv_layer`
+    ni:int|None=None,  # channels of the pictures; None: as for `get_cnn_layers`
+    **kw,              # for `conv_layer`: act, norm, norm_first, bias
 ) -> CNN:
     "A CNN for pictures (N, C, H, W) of any size; ValueError for other shapes"
-    model = CNN(*get_cnn_layers(data, nfs, **kw))
-    model.ni = kw.get('ni') or networks.n_channels(data)
+    ni = ni or networks.n_channels(data)
+    model = CNN(*get_cnn_layers(data, nfs, ni, **kw))
+    model.ni = ni
     return model
 
 # %% ../nbs/06a_cuda_cnn.ipynb #399a72a3
 def get_runner(
     model:nn.Module,             # what is trained
     data:DataBunch,              # what it is trained on
-    lr:float=0.6,                # learning rate; the default is one for SGD
+    lr:float=0.6,                # learning rate; the default is for SGD with a norm
+                                 # or a schedule: without, 0.4 is rough already
     cbs:Callback|Callable|Sequence|None=None, # in place of the usual ones; None:
                                  # recorder, table of loss and accuracy, progress bar
     opt_func:Callable|None=None, # opt_func(parameters, lr=lr); None: torch.optim.SGD

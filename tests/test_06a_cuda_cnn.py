@@ -187,6 +187,9 @@ def test_bias_only_where_redundant():
     made = conv_layer(1, 8, norm=batch, norm_first=True)
     kinds = [type(part).__name__ for part in made]
     assert kinds==['Conv2d', 'BatchNorm2d', 'ReLU']
+    each = partial(nn.GroupNorm, 4)                # a group for each channel
+    assert not has_bias(norm=each, norm_first=True)
+    assert conv_layer(1, 8, 1)(torch.zeros(1, 1, 28, 28)).shape==(1, 8, 14, 14)
     # redundant means: the output does not depend on it
     torch.manual_seed(0)
     x,conv,norm = torch.randn(8, 2, 6, 6),nn.Conv2d(2, 4, 3),nn.BatchNorm2d(4)
@@ -196,17 +199,29 @@ def test_bias_only_where_redundant():
     assert not torch.allclose(norm(F.relu(conv(x))), after, atol=1e-2)
 
 
-# Lesson 06a_cuda_cnn, cell test-solution-n-parameters: Exercise 06a.7: how many ...
-def test_solution_n_parameters():
-    def count(nfs):
-        sizes = [1, *nfs]
-        convs = sum(nf*(ni*(9 if i else 25)+1)
-                    for i,(ni,nf) in enumerate(zip(sizes, nfs)))
-        return convs+(nfs[-1]+1)*10
-    assert check('06a.7', count) and not check('06a.7', sum)
-    for nfs in ([8], [3, 5, 2]):
-        counted = get_cnn_model(made_up_pictures(), nfs)
-        assert count(nfs)==sum(p.numel() for p in counted.parameters())
+# Lesson 06a_cuda_cnn, cell test-solution-seen: Exercise 06a.7: how much has one ...
+def test_solution_seen():
+    def field(layers):
+        side,step = 1,1
+        for ks,stride in layers:
+            side += (ks-1)*step
+            step *= stride
+        return side
+    assert check('06a.7', field)
+    assert not check('06a.7', lambda layers: 1+sum(ks-1 for ks,_ in layers))
+    # a pixel that was not seen has a gradient of 0
+    layers = [(5, 2), (3, 2), (3, 1), (3, 2)]
+    def rows_seen(i, size, layers):
+        "The rows that number i, i of the last map has seen"
+        convs = nn.Sequential(*(conv_layer(1, 1, *layer, act=None) for layer in layers))
+        x = torch.zeros(1, 1, size, size, requires_grad=True)
+        convs(x)[0,0,i,i].backward()
+        return x.grad[0,0].abs().sum(1).nonzero().flatten().tolist()
+    layers = [(5, 2), (3, 2), (3, 1), (3, 2)]
+    assert len(rows_seen(6, 96, layers))==field(layers)==25
+    ours = [(5, 2), (3, 2), (3, 2), (3, 2)]
+    assert field(ours)==len(rows_seen(3, 96, ours))==33
+    assert rows_seen(0, 28, ours)==[*range(17)] and rows_seen(1, 28, ours)==[*range(28)]
 
 
 # Lesson 06a_cuda_cnn, cell test-by-hand-and-from-a-list-are-one-network: Exercise ...
@@ -224,7 +239,7 @@ def test_by_hand_and_from_a_list_are_one_network():
     assert torch.equal(first(pictures.train_ds.x), second(pictures.train_ds.x))
 
 
-# Lesson 06a_cuda_cnn, cell test-any-size-any-filters: Exercise 06a.7: how many ...
+# Lesson 06a_cuda_cnn, cell test-any-size-any-filters: Exercise 06a.7: how much has ...
 def test_any_size_any_filters():
     cases = [(1, 28, [8, 16]), (3, 32, [4, 8, 8]), (1, 17, [8]), (2, 64, [4]*5)]
     for ni,size,nfs in cases:
@@ -235,7 +250,7 @@ def test_any_size_any_filters():
         assert torch.equal(pickle.loads(pickle.dumps(net))(x), net(x))
 
 
-# Lesson 06a_cuda_cnn, cell test-transform-of-batches: Exercise 06a.7: how many ...
+# Lesson 06a_cuda_cnn, cell test-transform-of-batches: Exercise 06a.7: how much has ...
 def test_transform_of_batches():
     ds = Dataset(torch.randn(16, 784), torch.randint(10, (16,)))
     flat = DataBunch(*get_dls(ds, ds, 8), 10)

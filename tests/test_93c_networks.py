@@ -70,11 +70,22 @@ def test_rows_of_the_wrong_length():
     assert networks.n_channels(DataBunch([], []))==1
 
 
+# Lesson 93c_networks, cell test-even-filters-are-refused: What is no batch of pictures
+def test_even_filters_are_refused():
+    for ks in (1, 3, 7): networks.check_odd(ks)
+    for ks in (0, 2, 4, 2.5, '3', None):
+        message = raised(ValueError, networks.check_odd, ks)
+        assert 'ks must be' in message and repr(ks) in message
+    message = raised(ValueError, conv_layer, 1, 8, 4)
+    assert 'nn.Conv2d' in message
+
+
 # Lesson 93c_networks, cell test-norms-that-subtract-the-mean: Does this norm make a ...
 def test_norms_that_subtract_the_mean():
     assert networks.subtracts_mean(nn.BatchNorm2d(3))
     assert networks.subtracts_mean(nn.InstanceNorm2d(3))
-    for other in (None, nn.GroupNorm(1, 3), nn.ReLU()):
+    assert networks.subtracts_mean(nn.GroupNorm(4, 4))      # a group for each channel
+    for other in (None, nn.GroupNorm(1, 3), nn.GroupNorm(2, 4), nn.ReLU()):
         assert not networks.subtracts_mean(other)
     own = nn.Identity()
     own.subtracts_channel_mean = True

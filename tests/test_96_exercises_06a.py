@@ -18,3 +18,10 @@ def test_other_answers_of_06a():
     assert check('06a.4', by_views)
     assert check('06a.2', lambda n, ks, s, p: math.floor((n+2*p-ks)/s+1))
     assert check('06a.2', lambda n, ks, s, p: len(range(0, n+2*p-ks+1, s)))
+    def from_behind(layers):
+        side = 1
+        for ks,stride in reversed(layers): side = (side-1)*stride+ks
+        return side
+    assert check('06a.7', from_behind)
+    assert check('06a.7', lambda found: 1+sum(
+        (ks-1)*math.prod(s for _,s in found[:i]) for i,(ks,_) in enumerate(found)))

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['slide', 'slide_by', 'some_slides', 'one_number', 'number_by', 'number_with', 'some_numbers', 'my_conv2d', 'conv_by',
            'conv_with', 'channels_mixed', 'rows_and_columns', 'windows_and_filters', 'sums_first', 'some_convs',
-           'out_size', 'some_sizes', 'n_parameters', 'count_parameters', 'counted', 'form', 'watch_moved', 'move_by',
-           'move_all', 'move_into_lists', 'move_in_place', 'move_no_dicts', 'move_one_level', 'some_nestings',
-           'watch_shift', 'ShiftCallback', 'ShiftStub', 'DrawnOnce', 'write_to_self', 'move_up_to', 'on_a_diagonal']
+           'out_size', 'some_sizes', 'seen', 'add_layer', 'seen_by', 'seen_with', 'some_layers', 'form', 'watch_moved',
+           'move_by', 'move_all', 'move_into_lists', 'move_in_place', 'move_no_dicts', 'move_one_level',
+           'some_nestings', 'watch_shift', 'ShiftCallback', 'ShiftStub', 'DrawnOnce', 'write_to_self', 'move_up_to',
+           'on_a_diagonal']
 
 # %% ../../nbs/engine/96_exercises_06a.ipynb #imports
 from functools import partial
@@ -178,31 +179,48 @@ add(Exercise('06a.2', 'out_size(n, ks, stride, padding): rows or columns of the 
     'one for all steps': (lambda n, ks, s, p: (n+2*p-ks+1)//s,
         'Divide the way from the first window to the last, and add 1 after that.')}))
 
-# %% ../../nbs/engine/96_exercises_06a.ipynb #ex-06a-count
-def n_parameters(nfs): return count_parameters(nfs)
+# %% ../../nbs/engine/96_exercises_06a.ipynb #ex-06a-seen
+def seen(layers): return seen_by(layers)
 
-def count_parameters(nfs, first=25, bias=1, channels=None, linear=True):
-    "Of convolutions, 5x5 and then 3x3, and a linear layer for ten classes"
-    sizes = channels or [1, *nfs]
-    convs = sum((ni*(9 if i else first)+bias)*nf
-                for i,(ni,nf) in enumerate(zip(sizes, nfs)))
-    return convs+(nfs[-1]+bias)*10*linear
+def add_layer(side, step, ks, stride):
+    "(side of the square, pixels from one number of the map to the next), one layer on"
+    return side+(ks-1)*step,step*stride
 
-def counted(**changes):
-    "A count with another rule"
-    return lambda nfs: count_parameters(nfs, **changes)
+def seen_by(layers, change=add_layer, side=1, step=1):
+    "The side of the square of pixels that one number behind the last layer has seen"
+    for ks,stride in layers: side,step = change(side, step, ks, stride)
+    return side
 
-add(Exercise('06a.7', 'n_parameters(nfs), of get_cnn_model without a norm, 10 classes',
-    n_parameters, '06a_cuda_cnn, "The model from a list"',
-    lambda g: {f'filters {nfs}': (nfs,) for nfs in ([8], [8, 16, 32, 64], [3, 5, 2])}, {
-    'no biases': (counted(bias=0), 'Each filter has a bias, and so has each class.'),
-    'all filters 3x3': (counted(first=9), 'The first filters are 5x5.'),
-    'one channel everywhere': (lambda nfs: count_parameters(nfs, channels=[1]*len(nfs)),
-        'A filter has a part for each channel that comes in from the layer before.'),
-    'no linear layer': (counted(linear=False),
-        'The linear layer at the end has parameters too.'),
-    'the number of filters': (sum, 'A filter has many numbers.')},
-    stub=lambda nfs: sum(nfs)))
+def seen_with(change, **start):
+    "A `seen` with another rule: change(side, step, ks, stride) gives side and step"
+    return partial(seen_by, change=change, **start)
+
+def some_layers(g):
+    return {'one 3x3': ([(3, 1)],), 'a stride of 2': ([(5, 2)],),
+            'two 3x3': ([(3, 1), (3, 1)],), 'two of stride 2': ([(3, 2), (3, 2)],),
+            'a network': ([(5, 2), (3, 2), (3, 2), (3, 2)],),
+            '1x1 between': ([(3, 3), (1, 2), (7, 1), (3, 2)],)}
+
+add(Exercise('06a.7', 'seen(layers): pixels on a side, for a list of (ks, stride)',
+    seen, '06a_cuda_cnn, "The model from a list"', some_layers, {
+    'strides forgotten': (seen_with(lambda side, step, ks, s: (side+ks-1, step)),
+        'Behind a stride of 2 neighbours of the map are two pixels apart.'),
+    'its own stride too early': (
+        seen_with(lambda side, step, ks, s: (side+(ks-1)*step*s, step*s)),
+        'The stride of a layer makes the steps longer only for the layers behind it.'),
+    'only the last stride': (seen_with(lambda side, step, ks, s: (side+(ks-1)*step, s)),
+        'Strides multiply: behind two strides of 2 the steps are 4 pixels long.'),
+    'strides added': (
+        seen_with(lambda side, step, ks, s: (side+(ks-1)*step, step+s-1)),
+        'Strides multiply: behind three strides of 2 the steps are 8 pixels long.'),
+    'the whole filter': (seen_with(lambda side, step, ks, s: (side+ks*step, step*s)),
+        'A filter of 3 adds two steps: one to each side.'),
+    'begins at 0': (seen_with(add_layer, side=0),
+        'Without any layer a pixel has seen itself: 1.'),
+    'filters multiplied': (seen_with(lambda side, step, ks, s: (side*ks, step)),
+        'The windows of neighbours overlap: a layer adds to the side.'),
+    'from the last layer on': (lambda layers: seen_by(layers[::-1]),
+        'The first layer of the list is the one that looks at the pixels.')}))
 
 # %% ../../nbs/engine/96_exercises_06a.ipynb #ex-06a-device
 def form(batch):
@@ -252,7 +270,7 @@ def some_nestings(g):
             'a name of a file in it': ({'picture': x, 'name': 'a.png', 'n': 2},),
             'one within the other': ([x, {'more': (x, [x, 'b.png'])}],)}
 
-add(Exercise('06a.5', 'to_device(batch, device): every tensor in it moved',
+add(Exercise('06a.5', 'my_to_device(batch, device): every tensor in it moved',
     move_by(move_all), '06a_cuda_cnn, "The device"', some_nestings, {
     'tuples become lists': (move_by(move_into_lists),
         'The batch should keep its form: type(batch)(...).'),
