@@ -277,7 +277,8 @@ def test_an_exchanged_model_gets_the_mode_of_the_pass():
 class HalveIt(Callback):
     def begin_fit(self): self.halved = False
     def begin_batch(self):
-        if self.halved or self.n_epochs<self.epochs/2: return
+        if not self.in_train or self.halved: return
+        if self.n_epochs<self.epochs/2: return
         self.halved = True
         for group in self.opt.param_groups: group['lr'] /= 2
 class HalveAgainAndAgain(HalveIt):
