@@ -15,5 +15,6 @@ def noop(
 # %% ../nbs/05a_foundations.ipynb #exported-numbers
 from .engine.numbers import (
     correlation,covariance,mean_absolute_deviation,standard_deviation,variance)
+# imported, but exported as our own
 _all_ = ['correlation', 'covariance', 'mean_absolute_deviation', 'standard_deviation',
          'variance']
