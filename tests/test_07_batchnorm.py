@@ -112,6 +112,14 @@ def test_solutions_of_07():
     assert check('07.1', MyBatchNorm) and check('07.2', debiased)
     assert not check('07.2', with_power)
     assert not check('07.2', lambda values, moms: values.mean())
+    def gradient_by_hand(x, gamma, dy, eps=1e-5, dims=(0, 2, 3)):
+        mu = x.mean(dims, keepdim=True)
+        r = ((x-mu).square().mean(dims, keepdim=True) + eps).rsqrt()
+        x_hat = (x-mu)*r
+        along = x_hat*(dy*x_hat).mean(dims, keepdim=True)
+        return gamma*r*(dy - dy.mean(dims, keepdim=True) - along)
+    assert check('07.3', gradient_by_hand)
+    assert not check('07.3', lambda x, gamma, dy, eps=1e-5: gamma*dy)
 
 
 # Lesson 07_batchnorm, cell test-a-derived-norm-names-itself: The layer that we export
@@ -178,7 +186,7 @@ def test_each_time_step_has_other_statistics():
     torch.testing.assert_close(layer.train()(maps), layer.eval()(maps))
 
 
-# Lesson 07_batchnorm, cell test-gradient-by-hand: For those who want it: the ...
+# Lesson 07_batchnorm, cell test-gradient-by-hand: Exercise 3: the gradient of the input
 def test_gradient_by_hand():
     torch.manual_seed(0)
     x,dy = torch.randn(8,6,5,5).double().requires_grad_(),torch.randn(8,6,5,5).double()

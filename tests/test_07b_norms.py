@@ -737,9 +737,9 @@ def test_solutions_of_07b():
             groups = x.unflatten(1, (self.num_groups, -1))
             out = normalised(groups, (2, 3, 4), self.eps).flatten(1, 2)
             return self.mults*out + self.adds
-    assert check('07b.1', MyLayerNorm) and check('07b.2', MyInstanceNorm)
-    assert check('07b.3', MyGroupNorm) and check('07b.4', PlainRunningBatchNorm)
-    assert not check('07b.1', MyInstanceNorm) and not check('07b.2', MyLayerNorm)
+    assert check('07b.1', MyLayerNorm) and check('07b.4', MyInstanceNorm)
+    assert check('07b.2', MyGroupNorm) and check('07b.3', PlainRunningBatchNorm)
+    assert not check('07b.1', MyInstanceNorm) and not check('07b.4', MyLayerNorm)
 
 
 # Lesson 07b_norms, cell test-solution-rms: Exercise 6: what can you do in a single ...

@@ -30,3 +30,20 @@ class Vectors(nn.Module):
 def test_other_answers_of_07():
     assert check('07.1', Vectors)
     assert check('07.1', norms.BatchNorm)
+
+
+# Lesson 96_exercises_07, cell test-other-gradients: Other right answers
+def test_other_gradients_of_07():
+    def by_autograd(x, gamma, dy, eps=1e-5):
+        x = x.clone().requires_grad_()
+        nn.functional.batch_norm(x, None, None, gamma.flatten(), None, True, 0.1,
+                                 eps).backward(dy)
+        return x.grad
+    def expanded(x, gamma, dy, eps=1e-5):
+        "One fraction, sums over m, no means"
+        dims,m = (0, 2, 3),x.numel()/x.shape[1]
+        std = (x.var(dims, unbiased=False, keepdim=True)+eps).sqrt()
+        x_hat = (x-x.mean(dims, keepdim=True))/std
+        along = x_hat*(dy*x_hat).sum(dims, keepdim=True)
+        return gamma*(m*dy-dy.sum(dims, keepdim=True)-along)/(m*std)
+    assert check('07.3', by_autograd) and check('07.3', expanded)

@@ -6,7 +6,8 @@
 __all__ = ['watch_norm', 'some_maps', 'Norm', 'BatchNorm', 'detached', 'unbiased', 'eps_outside', 'no_eps', 'no_root',
            'add_first', 'every_norm', 'ForgetsKeepdim', 'OtherWayRound', 'BiasedMemory', 'RemembersRoots',
            'RemembersInEval', 'CarriesGraph', 'UsesMemory', 'keep_nothing', 'measure_in_eval', 'average', 'debiased',
-           'given', 'some_averages']
+           'given', 'some_averages', 'ByHand', 'some_gradients', 'no_road', 'sums_of_all', 'added_mean',
+           'added_variance', 'variance_alone', 'twice_variance', 'without_gamma', 'without_r', 'root_without_eps']
 
 # %% ../../nbs/engine/96_exercises_07.ipynb #imports
 import torch
@@ -220,3 +221,65 @@ add(Exercise('07.2', 'debiased(values, moms), with a momentum for each step', de
         lambda values, moms: average(values, torch.cat([torch.ones(1), moms[1:]])),
         'The first value weighs too much so, for long. Start at 0 and divide.')},
     tol=1e-4, stub=given()))
+
+# %% ../../nbs/engine/96_exercises_07.ipynb #ex-07-gradient
+class ByHand:
+    "The gradient of a batch norm: what comes along each of three roads, added up"
+    def __call__(self, x, gamma, dy, eps=1e-5, dims=(0, 2, 3)):
+        def mean(value): return value.mean(dims, keepdim=True)
+        centred = x-mean(x)
+        r = self.root(mean(centred.square()), eps)
+        roads = (self.direct(dy), self.by_mean(dy, mean),
+                 self.by_variance(dy, centred*r, mean))
+        return self.scaled(sum(roads), gamma, r)
+    def root(self, var, eps): return (var+eps).rsqrt()
+    def direct(self, dy): return dy
+    def by_mean(self, dy, mean): return -mean(dy)
+    def by_variance(self, dy, x_hat, mean): return -x_hat*mean(dy*x_hat)
+    def scaled(self, total, gamma, r): return gamma*r*total
+
+def some_gradients(g):
+    def case(n, *size, scale=1., mean=0.):
+        shape = n,3,*size
+        x,dy = (torch.randn(shape, generator=g).double() for _ in range(2))
+        return mean+scale*x,torch.randn(1, 3, 1, 1, generator=g).double(),dy
+    return {'maps of 5x4': case(4, 5, 4), 'a batch of two': case(2, 2, 2),
+            'far from 0': case(3, 2, 6, mean=7., scale=2.),
+            'small numbers': case(4, 3, 3, scale=0.01),
+            'another eps': (*case(4, 3, 3), 0.1)}
+
+def no_road(self, *args): return 0.
+def sums_of_all(self, dy, mean): return -mean(dy)*dy.numel()/mean(dy).numel()
+def added_mean(self, dy, mean): return mean(dy)
+def added_variance(self, dy, x_hat, mean): return x_hat*mean(dy*x_hat)
+def variance_alone(self, dy, x_hat, mean): return -mean(dy*x_hat)
+def twice_variance(self, dy, x_hat, mean): return -2*x_hat*mean(dy*x_hat)
+def without_gamma(self, total, gamma, r): return r*total
+def without_r(self, total, gamma, r): return gamma*total
+def root_without_eps(self, var, eps): return var.rsqrt()
+
+add(Exercise('07.3', 'gradient_by_hand(x, gamma, dy), the gradient of x', ByHand(),
+    '07_batchnorm, "For those who want it: the gradient by hand"', some_gradients, {
+    'the direct road alone': (made(ByHand, by_mean=no_road, by_variance=no_road)(),
+        'That treats mean and variance as constants; they depend on x, too.'),
+    'no road through the mean': (made(ByHand, by_mean=no_road)(),
+        'Raising the mean lowers every x_hat by r: take the mean of dy away.'),
+    'no road through the variance': (made(ByHand, by_variance=no_road)(),
+        'A larger variance shrinks every x_hat: take the part along x_hat away.'),
+    'a sum in place of a mean': (made(ByHand, by_mean=sums_of_all)(),
+        'Each x has only the share 1/m in the mean: divide the sum of dy by m.'),
+    'the mean added': (made(ByHand, by_mean=added_mean)(),
+        'A higher mean makes x_hat smaller: that road has a minus.'),
+    'the variance added': (made(ByHand, by_variance=added_variance)(),
+        'A larger variance makes x_hat smaller: that road has a minus.'),
+    'x_hat once': (made(ByHand, by_variance=variance_alone)(),
+        'Through the variance x_j counts by its distance from the mean: times x_hat.'),
+    'a 2 is left': (made(ByHand, by_variance=twice_variance)(),
+        'The 2 of the square and the 1/2 of the root cancel.'),
+    'gamma forgotten': (made(ByHand, scaled=without_gamma)(),
+        'y is gamma times x_hat: all three roads carry gamma.'),
+    'r forgotten': (made(ByHand, scaled=without_r)(),
+        'x_hat is (x-mu)*r: all three roads carry r.'),
+    'no eps': (made(ByHand, root=root_without_eps)(),
+        'eps belongs under the root, as in the forward pass.')},
+    tol=1e-4))

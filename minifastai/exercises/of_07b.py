@@ -33,7 +33,7 @@ add(Exercise('07b.1', 'a class MyLayerNorm(nf, eps=1e-5) with mults and adds',
         'The mean is over channels, rows and columns, not over the channels alone.')},
     watch_norm, tol=1e-4))
 
-add(Exercise('07b.2', 'a class MyInstanceNorm(nf, eps=1e-5) with mults and adds',
+add(Exercise('07b.4', 'a class MyInstanceNorm(nf, eps=1e-5) with mults and adds',
     InstanceNorm, FOUR_MAPS, some_maps(3, lambda answer: answer(3)), {
     **every_norm(InstanceNorm),
     'all channels together': (made(InstanceNorm, dims=(1,2,3)),
@@ -65,7 +65,7 @@ class SizeForNumber(GroupNorm):
 def no_groups(self, x): return x.unsqueeze(1)
 def one_each(self, x): return x.unsqueeze(2)
 
-add(Exercise('07b.3', 'a class MyGroupNorm(num_groups, nf, eps=1e-5) with mults, adds',
+add(Exercise('07b.2', 'a class MyGroupNorm(num_groups, nf, eps=1e-5) with mults, adds',
     GroupNorm, FOUR_MAPS, some_maps(6, lambda answer: answer(2, 6)), {
     **every_norm(GroupNorm),
     'every other channel': (Interleaved,
@@ -155,7 +155,7 @@ def weights_swapped(self, old, new, m): return m*old.detach()+(1-m)*new
 def one_graph(self, old, new, m): return (1-m)*old+m*new
 
 RUNNING = every_norm(PlainRunningBatchNorm)
-add(Exercise('07b.4', 'a class MyRunningBatchNorm(nf, mom=0.1, eps=1e-5) with mults, '
+add(Exercise('07b.3', 'a class MyRunningBatchNorm(nf, mom=0.1, eps=1e-5) with mults, '
     'adds, and running sums, squares and count', PlainRunningBatchNorm,
     '07b_norms, "RunningBatchNorm: the moving statistics in training too"',
     running_maps, {
