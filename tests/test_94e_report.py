@@ -4,25 +4,30 @@ import re,tempfile
 from pathlib import Path
 import torch
 from matplotlib.figure import Figure
+from minifastai.engine.copies import shipped_lessons
 from minifastai.engine.report import *
 
 
 # Lesson 94e_report, cell test-page: The page
 def test_the_page_holds_all_and_is_one_file():
     figure = Figure(figsize=(1, 1))
-    picture = Picture('A <b>line', 'It falls & rises.', '06b_hooks', 'A "line"', figure)
+    words = {'line': Words('A <b>line', 'It falls & rises.', '06b_hooks', 'A "line"')}
     rows = [{'epoch': 0, 'valid_loss': 0.25}, {'epoch': 1, 'valid_loss': 0.125}]
     with tempfile.TemporaryDirectory() as tmp:
-        page = write_report(Path(tmp), {'command': 'train <x>'}, rows, {'line': picture})
+        facts = {'command': 'train <x>'}
+        page = write_report(Path(tmp), facts, rows, {'line': figure}, words)
         text = page.read_text(encoding='utf-8')
         png = Path(tmp, 'line.png').read_bytes()
         names = sorted(path.name for path in Path(tmp).iterdir())
     assert names==['index.html', 'line.png'] and png.startswith(b'\x89PNG')
     assert in_text(png) in text and not re.search(r'(src|href)="(?!data:)', text)
     assert '<dt>command</dt><dd>train &lt;x&gt;</dd>' in text
-    for words in ('A &lt;b&gt;line', 'It falls &amp; rises. (Lesson 06b_hooks.)',
+    for part in ('A &lt;b&gt;line', 'It falls &amp; rises. (Lesson 06b_hooks.)',
                   'alt="A &quot;line&quot;"', '<th>valid loss</th>', '<td>0.1250</td>'):
-        assert words in text, words
+        assert part in text, part
+    for said in WORDS.values():        # nothing is said twice, and each lesson exists
+        assert len({said.title, said.text, said.alt})==3 and said.text.endswith('.')
+        assert f'{said.lesson}.ipynb' in shipped_lessons()
     assert table([])=='<p>No epoch was finished.</p>'
 
 
