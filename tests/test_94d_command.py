@@ -37,11 +37,19 @@ def test_a_mistake_is_one_line_and_exit_code_2():
     assert parser.format_help().endswith('example:\n  cook --eggs 3\n')
 
 
+# Lesson 94d_command, cell test-device: A device that computes
+def test_a_device_computes():
+    assert check_device(None) is None and check_device('cpu').type=='cpu'
+    for name in 'nonsense','hpu','meta','cpu:x':
+        said = raised(Usage, check_device, name)
+        assert said.startswith(f'--device {name}: not available') and '\n' not in said
+
+
 # Lesson 94d_command, cell test-folders: A folder for what comes out
 def test_folders_are_never_overwritten():
     with tempfile.TemporaryDirectory() as tmp,chdir(tmp):
         out = Path('report')
-        assert make_folder(out)==out and make_folder(out)==out     # nothing is in it yet
+        assert make_folder(out)==out and make_folder(out)==out     # it is empty yet
         for name in 'report','report-2','report-3':
             folder = make_folder(out)
             assert folder==Path(name)

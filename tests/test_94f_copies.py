@@ -25,10 +25,12 @@ def test_what_counts_as_a_change():
             Path(tmp, name).write_text(text)
             return fingerprint(Path(tmp, name))
         plain = of(notebook('x = 1', 'x'))
-        opened = json.loads(notebook('x = 1', 'x', '', kernelspec={'display_name': 'long'}))
+        kernel = {'display_name': 'long'}
+        opened = json.loads(notebook('x = 1', 'x', '', kernelspec=kernel))
         opened['cells'][1] |= {'outputs': [{'text': '1'}], 'execution_count': 2}
         opened['cells'][0]['source'] = ['x ', '= 1']
-        assert of(json.dumps(opened, indent=1))==plain       # opened, run, an empty cell
+        # opened, run, an empty cell
+        assert of(json.dumps(opened, indent=1))==plain
         assert of(notebook('x = 2', 'x'))!=plain and of(notebook('x = 1'))!=plain
         assert of('no notebook')!=of('no  notebook') and of('[1]')!=of('[2]')
         assert of(notebook('x'), 'a.txt')!=of(notebook('x', ''), 'a.txt')
@@ -41,9 +43,11 @@ def test_lessons_that_nobody_changed_become_newer():
         package.mkdir()
         lesson = {name: package/name for name in ('one.ipynb', 'two.ipynb')}
         copy = partial(copy_lessons, shipped=lesson)
-        one,two,new = (folder/name for name in ('one.ipynb', 'two.ipynb', 'two.new.ipynb'))
+        names = 'one.ipynb','two.ipynb','two.new.ipynb'
+        one,two,new = (folder/name for name in names)
         write_all(lesson.values(), notebook('first'))
-        assert copy(folder)==Copies(['one.ipynb', 'two.ipynb']) and copy(folder)==Copies()
+        assert copy(folder)==Copies(['one.ipynb', 'two.ipynb'])
+        assert copy(folder)==Copies()
         one.write_text(notebook('first', opened=True))     # JupyterLab opened this one
         two.write_text(notebook('mine'))
         assert copy(folder)==Copies(kept=['two.ipynb']) and not new.exists()
@@ -56,7 +60,8 @@ def test_lessons_that_nobody_changed_become_newer():
         assert copy(folder)==Copies(kept=['two.ipynb'])    # it was offered once
         write_all(lesson.values(), notebook('third'))
         assert copy(folder).newer==['two.new.ipynb']
-        new.write_text(notebook('third', 'and mine'))      # the reader works on that one
+        # the reader works on that one
+        new.write_text(notebook('third', 'and mine'))
         write_all(lesson.values(), notebook('fourth'))
         assert copy(folder).newer==['two.new-2.ipynb']
         assert new.read_text()==notebook('third', 'and mine')
@@ -95,7 +100,8 @@ def test_without_its_memory_it_keeps_all_that_differs():
         assert copy(folder)==Copies([], ['a.ipynb'], ['a.new.ipynb'])
         assert (folder/'a.ipynb').read_bytes()==raw
         # and the memory of the first versions, which was a hash of all bytes
-        (folder/MEMORY).write_text(json.dumps({'a.ipynb': hashlib.sha256(raw).hexdigest()}))
+        old = {'a.ipynb': hashlib.sha256(raw).hexdigest()}
+        (folder/MEMORY).write_text(json.dumps(old))
         assert copy(folder)==Copies(['a.ipynb'])
 
 
