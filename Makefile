@@ -76,15 +76,14 @@ bench: $(BENCH_VENV)/.installed
 bench-quick: $(STAMP)
 	$(BIN)/python benchmarks/run.py --quick $(ARGS)
 # JupyterLab changes a notebook by opening it, and nbs/ is the source of the package: so
-# a reader works on a copy. What the reader changed there is kept (exit code 1 says so).
-jupyterlab = $(BIN)/python -m jupyterlab --ServerApp.root_dir=$(1) \
-	--LabApp.default_url=/lab/tree/index.ipynb $(ARGS)
+# a reader works on a copy. What the reader changed there is kept. ARGS="--no-browser"
+# and the like go to JupyterLab.
 LESSONS := my-lessons
 lab: $(STAMP)
-	@$(BIN)/minifastai lessons $(LESSONS) || test $$? = 1
-	$(call jupyterlab,$(LESSONS))
+	$(BIN)/minifastai lessons $(LESSONS) --open $(ARGS)
 lab-src: $(STAMP)
-	$(call jupyterlab,nbs)
+	$(BIN)/python -m jupyterlab --ServerApp.root_dir=nbs \
+		--LabApp.default_url=/lab/tree/index.ipynb $(ARGS)
 site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict -f tools/site/mkdocs.yml
 	@echo "look at it: $(BIN)/python -m http.server -d _site --bind 127.0.0.1 8000, then http://127.0.0.1:8000"
