@@ -210,7 +210,6 @@ def test_solution_seen():
     assert check('06a.7', field)
     assert not check('06a.7', lambda layers: 1+sum(ks-1 for ks,_ in layers))
     # a pixel that was not seen has a gradient of 0
-    layers = [(5, 2), (3, 2), (3, 1), (3, 2)]
     def rows_seen(i, size, layers):
         "The rows that number i, i of the last map has seen"
         convs = nn.Sequential(*(conv_layer(1, 1, *layer, act=None) for layer in layers))
