@@ -170,6 +170,201 @@ def test_batches_of_two():
     if 'PYTEST_CURRENT_TEST' in os.environ: check_twos()   # the cells above train more
 
 
+# Lesson 07b_norms, cell test-swap-norm-keeps-what-it-can: Changing the norm of a ...
+def test_swap_norm_keeps_what_it_can():
+    torch.manual_seed(0)
+    second = nn.Sequential(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8))
+    norm = nn.BatchNorm2d(8, eps=1e-3, momentum=0.3)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), norm, nn.ReLU(), second)
+    for _ in range(3): model(torch.randn(8,1,9,9)+3)
+    model[1].weight.requires_grad_(False)
+    nn.init.normal_(model[1].weight)
+    nn.init.normal_(model[1].bias)
+    x = torch.randn(4,1,9,9)+3
+    expected = model.eval()(x)
+    for norm in (BatchNorm, RunningBatchNorm, nn.BatchNorm2d):
+        there = swap_norm(copy.deepcopy(model), norm)
+        torch.testing.assert_close(there(x), expected, rtol=1e-4, atol=1e-4)
+        back = swap_norm(copy.deepcopy(there), nn.BatchNorm2d)
+        torch.testing.assert_close(back(x), expected, rtol=1e-4, atol=1e-4)
+        assert back[1].eps==1e-3 and back[1].momentum==0.3
+        assert not back[1].training and not back[1].weight.requires_grad
+    grouped = swap_norm(copy.deepcopy(model).double(), partial(GroupNorm, 4, eps=0.1))
+    found = [m for m in grouped.modules() if isinstance(m, GroupNorm)]
+    assert [(m.num_groups, m.eps) for m in found]==[(4,0.1)]*2
+    assert grouped[1].mults.dtype==torch.float64
+    assert torch.equal(grouped[1].mults, model[1].weight.double())
+    without = swap_norm(copy.deepcopy(model), None)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in without.modules())
+    assert isinstance(swap_norm(nn.GroupNorm(2, 8), BatchNorm), BatchNorm)
+    shared = nn.BatchNorm2d(8)
+    twice = swap_norm(nn.Sequential(shared, nn.ReLU(), shared), LayerNorm)
+    assert twice[0] is twice[2] and isinstance(twice[0], LayerNorm)
+
+
+# Lesson 07b_norms, cell test-swap-derived: Changing the norm of a finished model
+class Clipped(nn.BatchNorm2d):
+    def forward(self, x): return super().forward(x).relu()
+class Ours(BatchNorm):
+    def forward(self, x): return super().forward(x).relu()
+
+def test_swap_norm_leaves_what_does_more():
+    for cls,to in ((Clipped,BatchNorm), (Ours,RunningBatchNorm)):
+        swapped = nn.Sequential(nn.Conv2d(3, 4, 3), cls(4), nn.GroupNorm(2, 4))
+        words = f'not every.*stays as it is: {cls.__name__}'
+        with pytest.warns(UserWarning, match=words): swap_norm(swapped, to)
+        assert type(swapped[1]) is cls and type(swapped[2]) is to
+    for nothing in (nn.BatchNorm3d(4), nn.LazyBatchNorm2d(), nn.Linear(2, 2)):
+        name = type(nothing).__name__ if 'Norm' in type(nothing).__name__ else ''
+        with pytest.warns(UserWarning, match=f'no norm was exchanged.*{name}'):
+            swap_norm(nn.Sequential(nothing), BatchNorm)
+
+
+# Lesson 07b_norms, cell test-swap-options: Changing the norm of a finished model
+def test_swap_norm_refuses_what_it_cannot_keep():
+    from torch.nn.utils import prune
+    def refused(layer, norm, match):
+        whole = nn.Sequential(nn.BatchNorm2d(4), layer)
+        kept = list(whole)
+        with pytest.raises(ValueError, match=match): swap_norm(whole, norm)
+        assert list(whole)==kept
+    def untracked(): return nn.BatchNorm2d(4, track_running_stats=False)
+    for norm in (BatchNorm, RunningBatchNorm):
+        refused(untracked(), norm, 'running_stats=False')
+        refused(nn.BatchNorm2d(4, momentum=None), norm, 'mom must be')
+    tracking = nn.InstanceNorm2d(4, affine=True, track_running_stats=True)
+    refused(tracking, InstanceNorm, 'track_running_stats=True')
+    refused(nn.BatchNorm2d(4, momentum=0.), RunningBatchNorm, 'above 0')
+    pruned = nn.BatchNorm2d(4)
+    prune.l1_unstructured(pruned, 'weight', 1)
+    refused(pruned, BatchNorm, 'weight_orig')
+    chosen = swap_norm(nn.BatchNorm2d(4, momentum=None), partial(BatchNorm, mom=0.2))
+    assert chosen.mom==0.2
+    theirs = swap_norm(nn.BatchNorm2d(4, momentum=None), nn.SyncBatchNorm)
+    assert theirs.momentum is None                  # theirs know it
+    assert isinstance(swap_norm(untracked(), LayerNorm), LayerNorm)    # has none either
+    with pytest.raises(TypeError, match='BatchNorm.nf=6.*is a layer'):
+        swap_norm(nn.Sequential(nn.BatchNorm2d(6)), BatchNorm(6))
+
+
+# Lesson 07b_norms, cell test-swap-then-tools: Changing the norm of a finished model
+def test_pytorchs_own_tools_after_swap_norm():
+    from torch.optim.swa_utils import AveragedModel,update_bn
+    from torchvision.models.feature_extraction import create_feature_extractor
+    torch.manual_seed(0)
+    shown = [torch.randn(8,3,8,8)*3+10 for _ in range(20)]
+    for norm in (BatchNorm, RunningBatchNorm):
+        net = nn.Sequential(nn.Conv2d(3, 4, 3), norm(4))
+        net(torch.randn(8,3,8,8))
+        averaged = AveragedModel(swap_norm(net, nn.BatchNorm2d))
+        update_bn(shown, averaged)
+        out = averaged.eval()(torch.cat(shown))
+        assert out.mean().abs()<1e-3 and abs(out.std()-1)<1e-2
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), BatchNorm(4), nn.ReLU()).eval()
+    leaves = {'leaf_modules': [BatchNorm]}
+    ours = create_feature_extractor(net, ['1'], tracer_kwargs=leaves)
+    swapped = swap_norm(copy.deepcopy(net), nn.BatchNorm2d)
+    for found in (ours, create_feature_extractor(swapped, ['1'])):
+        out = found(shown[0])['1']
+        torch.testing.assert_close(out, net[:2](shown[0]), rtol=1e-4, atol=1e-4)
+
+
+# Lesson 07b_norms, cell test-one-epoch-three-seeds: One epoch
+@pytest.mark.slow
+def test_one_epoch_three_seeds():
+    import os
+    from minifastai.activations import GeneralRelu,init_cnn
+    from minifastai.cnn import get_cnn_model,get_runner
+    from minifastai.data import get_databunch
+    from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
+    def check_three():
+        data = get_databunch(256)
+        cycle = combine_scheds([0.3,0.7], cos_1cycle_anneal(0.3, 1.5, 0.03))
+        def make_learner():
+            act = partial(GeneralRelu, 0.1, 0.4, 6.)
+            model = get_cnn_model(data, [8,16,32,64,32], act=act, norm=RunningBatchNorm)
+            init_cnn(model)
+            return get_runner(model, data, lr=1.5, cbs=[ParamScheduler('lr', cycle)])
+        found = one_epoch(make_learner, [0,1,2], printer=lambda line: None)
+        assert min(found['accuracies'])>=0.975
+    if 'PYTEST_CURRENT_TEST' in os.environ: check_three()      # the three trained above
+
+
+# Lesson 07b_norms, cell test-solutions-of-07b: Exercise 6: what can you do in a ...
+def test_solutions_of_07b():
+    from minifastai.checks import check
+    def normalised(x, dims, eps=1e-5):
+        mu = x.mean(dims, keepdim=True)
+        var = (x-mu).square().mean(dims, keepdim=True)
+        return (x-mu)/(var+eps).sqrt()
+    class MyLayerNorm(nn.Module):
+        dims = 1,2,3
+        def __init__(self, nf, eps=1e-5):
+            super().__init__()
+            self.eps = eps
+            self.mults = nn.Parameter(torch.ones(nf, 1, 1))
+            self.adds = nn.Parameter(torch.zeros(nf, 1, 1))
+        def forward(self, x):
+            return self.mults*normalised(x, self.dims, self.eps) + self.adds
+    class MyInstanceNorm(MyLayerNorm): dims = 2,3
+    class MyGroupNorm(MyLayerNorm):
+        def __init__(self, num_groups, nf, eps=1e-5):
+            super().__init__(nf, eps)
+            self.num_groups = num_groups
+        def forward(self, x):
+            groups = x.unflatten(1, (self.num_groups, -1))
+            out = normalised(groups, (2, 3, 4), self.eps).flatten(1, 2)
+            return self.mults*out + self.adds
+    assert check('07b.1', MyLayerNorm) and check('07b.4', MyInstanceNorm)
+    assert check('07b.2', MyGroupNorm) and check('07b.3', PlainRunningBatchNorm)
+    assert not check('07b.1', MyInstanceNorm) and not check('07b.4', MyLayerNorm)
+
+
+# Lesson 07b_norms, cell test-solution-rms: Exercise 6: what can you do in a single ...
+class RMSNorm(nn.Module):
+    def __init__(self, nf, eps=1e-5):
+        super().__init__()
+        self.mults,self.eps = nn.Parameter(torch.ones(nf)),eps
+    def forward(self, x):
+        squares = x.square().mean((1, 2, 3), keepdim=True)
+        return x*(squares+self.eps).rsqrt()*self.mults.view(1, -1, 1, 1)
+class Centred(RMSNorm):
+    def forward(self, x): return super().forward(x - x.mean((1,2,3), keepdim=True))
+
+def test_solution_rms():
+    from minifastai.checks import check
+    assert check('07b.5', RMSNorm)
+    layer,x = RMSNorm(6),torch.randn(3,6,4,4)*2 + 1
+    nn.init.normal_(layer.mults)
+    theirs = nn.functional.rms_norm(x, (6,4,4), eps=1e-5)*layer.mults.view(1,6,1,1)
+    torch.testing.assert_close(layer(x), theirs, rtol=1e-4, atol=1e-4)
+    assert not check('07b.5', Centred)
+
+
+# Lesson 07b_norms, cell test-solution-one-epoch: Exercise 6: what can you do in a ...
+@pytest.mark.slow
+def test_solution_one_epoch():
+    import os
+    from minifastai.cnn import conv_layer,get_runner
+    from minifastai.data import get_databunch
+    from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
+    def best_learner():
+        data = get_databunch(64)
+        block = partial(conv_layer, norm=BatchNorm, norm_first=True)
+        model = nn.Sequential(
+            block(1, 8, stride=1), block(8, 16), block(16, 24, stride=1), block(24, 48),
+            block(48, 48, stride=1), nn.AdaptiveMaxPool2d(1), nn.Flatten(),
+            nn.Linear(48, data.c))
+        curves = cos_1cycle_anneal(0.002, 0.01, 0.0002)
+        cycle = ParamScheduler('lr', combine_scheds([0.3, 0.7], curves))
+        loss = partial(nn.functional.cross_entropy, label_smoothing=0.1)
+        return get_runner(model, data, lr=0.01, opt_func=torch.optim.AdamW, cbs=[cycle],
+                          loss_func=loss)
+    def check_best():
+        assert one_epoch(best_learner, range(5), lambda line: None)['mean']>=0.988
+    if 'PYTEST_CURRENT_TEST' in os.environ: check_best()   # minutes: not here
+
+
 # Lesson 07b_norms, cell test-each-norm-averages-over-its-own-cells: The same test ...
 def test_each_norm_averages_over_its_own_cells():
     def cells(norm):
@@ -590,198 +785,3 @@ def test_compiled_without_a_break():
         eager.eval()
         torch.testing.assert_close(compiled(x), eager(x))
         assert not torch._dynamo.utils.counters['graph_break']
-
-
-# Lesson 07b_norms, cell test-swap-norm-keeps-what-it-can: Changing the norm of a ...
-def test_swap_norm_keeps_what_it_can():
-    torch.manual_seed(0)
-    second = nn.Sequential(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8))
-    norm = nn.BatchNorm2d(8, eps=1e-3, momentum=0.3)
-    model = nn.Sequential(nn.Conv2d(1, 8, 3), norm, nn.ReLU(), second)
-    for _ in range(3): model(torch.randn(8,1,9,9)+3)
-    model[1].weight.requires_grad_(False)
-    nn.init.normal_(model[1].weight)
-    nn.init.normal_(model[1].bias)
-    x = torch.randn(4,1,9,9)+3
-    expected = model.eval()(x)
-    for norm in (BatchNorm, RunningBatchNorm, nn.BatchNorm2d):
-        there = swap_norm(copy.deepcopy(model), norm)
-        torch.testing.assert_close(there(x), expected, rtol=1e-4, atol=1e-4)
-        back = swap_norm(copy.deepcopy(there), nn.BatchNorm2d)
-        torch.testing.assert_close(back(x), expected, rtol=1e-4, atol=1e-4)
-        assert back[1].eps==1e-3 and back[1].momentum==0.3
-        assert not back[1].training and not back[1].weight.requires_grad
-    grouped = swap_norm(copy.deepcopy(model).double(), partial(GroupNorm, 4, eps=0.1))
-    found = [m for m in grouped.modules() if isinstance(m, GroupNorm)]
-    assert [(m.num_groups, m.eps) for m in found]==[(4,0.1)]*2
-    assert grouped[1].mults.dtype==torch.float64
-    assert torch.equal(grouped[1].mults, model[1].weight.double())
-    without = swap_norm(copy.deepcopy(model), None)
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in without.modules())
-    assert isinstance(swap_norm(nn.GroupNorm(2, 8), BatchNorm), BatchNorm)
-    shared = nn.BatchNorm2d(8)
-    twice = swap_norm(nn.Sequential(shared, nn.ReLU(), shared), LayerNorm)
-    assert twice[0] is twice[2] and isinstance(twice[0], LayerNorm)
-
-
-# Lesson 07b_norms, cell test-swap-derived: Changing the norm of a finished model
-class Clipped(nn.BatchNorm2d):
-    def forward(self, x): return super().forward(x).relu()
-class Ours(BatchNorm):
-    def forward(self, x): return super().forward(x).relu()
-
-def test_swap_norm_leaves_what_does_more():
-    for cls,to in ((Clipped,BatchNorm), (Ours,RunningBatchNorm)):
-        swapped = nn.Sequential(nn.Conv2d(3, 4, 3), cls(4), nn.GroupNorm(2, 4))
-        words = f'not every.*stays as it is: {cls.__name__}'
-        with pytest.warns(UserWarning, match=words): swap_norm(swapped, to)
-        assert type(swapped[1]) is cls and type(swapped[2]) is to
-    for nothing in (nn.BatchNorm3d(4), nn.LazyBatchNorm2d(), nn.Linear(2, 2)):
-        name = type(nothing).__name__ if 'Norm' in type(nothing).__name__ else ''
-        with pytest.warns(UserWarning, match=f'no norm was exchanged.*{name}'):
-            swap_norm(nn.Sequential(nothing), BatchNorm)
-
-
-# Lesson 07b_norms, cell test-swap-options: Changing the norm of a finished model
-def test_swap_norm_refuses_what_it_cannot_keep():
-    from torch.nn.utils import prune
-    def refused(layer, norm, match):
-        whole = nn.Sequential(nn.BatchNorm2d(4), layer)
-        kept = list(whole)
-        with pytest.raises(ValueError, match=match): swap_norm(whole, norm)
-        assert list(whole)==kept
-    def untracked(): return nn.BatchNorm2d(4, track_running_stats=False)
-    for norm in (BatchNorm, RunningBatchNorm):
-        refused(untracked(), norm, 'running_stats=False')
-        refused(nn.BatchNorm2d(4, momentum=None), norm, 'mom must be')
-    tracking = nn.InstanceNorm2d(4, affine=True, track_running_stats=True)
-    refused(tracking, InstanceNorm, 'track_running_stats=True')
-    refused(nn.BatchNorm2d(4, momentum=0.), RunningBatchNorm, 'above 0')
-    pruned = nn.BatchNorm2d(4)
-    prune.l1_unstructured(pruned, 'weight', 1)
-    refused(pruned, BatchNorm, 'weight_orig')
-    chosen = swap_norm(nn.BatchNorm2d(4, momentum=None), partial(BatchNorm, mom=0.2))
-    assert chosen.mom==0.2
-    theirs = swap_norm(nn.BatchNorm2d(4, momentum=None), nn.SyncBatchNorm)
-    assert theirs.momentum is None                  # theirs know it
-    assert isinstance(swap_norm(untracked(), LayerNorm), LayerNorm)    # has none either
-    with pytest.raises(TypeError, match='BatchNorm.nf=6.*is a layer'):
-        swap_norm(nn.Sequential(nn.BatchNorm2d(6)), BatchNorm(6))
-
-
-# Lesson 07b_norms, cell test-swap-then-tools: Changing the norm of a finished model
-def test_pytorchs_own_tools_after_swap_norm():
-    from torch.optim.swa_utils import AveragedModel,update_bn
-    from torchvision.models.feature_extraction import create_feature_extractor
-    torch.manual_seed(0)
-    shown = [torch.randn(8,3,8,8)*3+10 for _ in range(20)]
-    for norm in (BatchNorm, RunningBatchNorm):
-        net = nn.Sequential(nn.Conv2d(3, 4, 3), norm(4))
-        net(torch.randn(8,3,8,8))
-        averaged = AveragedModel(swap_norm(net, nn.BatchNorm2d))
-        update_bn(shown, averaged)
-        out = averaged.eval()(torch.cat(shown))
-        assert out.mean().abs()<1e-3 and abs(out.std()-1)<1e-2
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), BatchNorm(4), nn.ReLU()).eval()
-    leaves = {'leaf_modules': [BatchNorm]}
-    ours = create_feature_extractor(net, ['1'], tracer_kwargs=leaves)
-    swapped = swap_norm(copy.deepcopy(net), nn.BatchNorm2d)
-    for found in (ours, create_feature_extractor(swapped, ['1'])):
-        out = found(shown[0])['1']
-        torch.testing.assert_close(out, net[:2](shown[0]), rtol=1e-4, atol=1e-4)
-
-
-# Lesson 07b_norms, cell test-one-epoch-three-seeds: One epoch
-@pytest.mark.slow
-def test_one_epoch_three_seeds():
-    import os
-    from minifastai.activations import GeneralRelu,init_cnn
-    from minifastai.cnn import get_cnn_model,get_runner
-    from minifastai.data import get_databunch
-    from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
-    def check_three():
-        data = get_databunch(256)
-        cycle = combine_scheds([0.3,0.7], cos_1cycle_anneal(0.3, 1.5, 0.03))
-        def make_learner():
-            act = partial(GeneralRelu, 0.1, 0.4, 6.)
-            model = get_cnn_model(data, [8,16,32,64,32], act=act, norm=RunningBatchNorm)
-            init_cnn(model)
-            return get_runner(model, data, lr=1.5, cbs=[ParamScheduler('lr', cycle)])
-        found = one_epoch(make_learner, [0,1,2], printer=lambda line: None)
-        assert min(found['accuracies'])>=0.975
-    if 'PYTEST_CURRENT_TEST' in os.environ: check_three()      # the three trained above
-
-
-# Lesson 07b_norms, cell test-solutions-of-07b: Exercise 6: what can you do in a ...
-def test_solutions_of_07b():
-    from minifastai.checks import check
-    def normalised(x, dims, eps=1e-5):
-        mu = x.mean(dims, keepdim=True)
-        var = (x-mu).square().mean(dims, keepdim=True)
-        return (x-mu)/(var+eps).sqrt()
-    class MyLayerNorm(nn.Module):
-        dims = 1,2,3
-        def __init__(self, nf, eps=1e-5):
-            super().__init__()
-            self.eps = eps
-            self.mults = nn.Parameter(torch.ones(nf, 1, 1))
-            self.adds = nn.Parameter(torch.zeros(nf, 1, 1))
-        def forward(self, x):
-            return self.mults*normalised(x, self.dims, self.eps) + self.adds
-    class MyInstanceNorm(MyLayerNorm): dims = 2,3
-    class MyGroupNorm(MyLayerNorm):
-        def __init__(self, num_groups, nf, eps=1e-5):
-            super().__init__(nf, eps)
-            self.num_groups = num_groups
-        def forward(self, x):
-            groups = x.unflatten(1, (self.num_groups, -1))
-            out = normalised(groups, (2, 3, 4), self.eps).flatten(1, 2)
-            return self.mults*out + self.adds
-    assert check('07b.1', MyLayerNorm) and check('07b.4', MyInstanceNorm)
-    assert check('07b.2', MyGroupNorm) and check('07b.3', PlainRunningBatchNorm)
-    assert not check('07b.1', MyInstanceNorm) and not check('07b.4', MyLayerNorm)
-
-
-# Lesson 07b_norms, cell test-solution-rms: Exercise 6: what can you do in a single ...
-class RMSNorm(nn.Module):
-    def __init__(self, nf, eps=1e-5):
-        super().__init__()
-        self.mults,self.eps = nn.Parameter(torch.ones(nf)),eps
-    def forward(self, x):
-        squares = x.square().mean((1, 2, 3), keepdim=True)
-        return x*(squares+self.eps).rsqrt()*self.mults.view(1, -1, 1, 1)
-class Centred(RMSNorm):
-    def forward(self, x): return super().forward(x - x.mean((1,2,3), keepdim=True))
-
-def test_solution_rms():
-    from minifastai.checks import check
-    assert check('07b.5', RMSNorm)
-    layer,x = RMSNorm(6),torch.randn(3,6,4,4)*2 + 1
-    nn.init.normal_(layer.mults)
-    theirs = nn.functional.rms_norm(x, (6,4,4), eps=1e-5)*layer.mults.view(1,6,1,1)
-    torch.testing.assert_close(layer(x), theirs, rtol=1e-4, atol=1e-4)
-    assert not check('07b.5', Centred)
-
-
-# Lesson 07b_norms, cell test-solution-one-epoch: Exercise 6: what can you do in a ...
-@pytest.mark.slow
-def test_solution_one_epoch():
-    import os
-    from minifastai.cnn import conv_layer,get_runner
-    from minifastai.data import get_databunch
-    from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
-    def best_learner():
-        data = get_databunch(64)
-        block = partial(conv_layer, norm=BatchNorm, norm_first=True)
-        model = nn.Sequential(
-            block(1, 8, stride=1), block(8, 16), block(16, 24, stride=1), block(24, 48),
-            block(48, 48, stride=1), nn.AdaptiveMaxPool2d(1), nn.Flatten(),
-            nn.Linear(48, data.c))
-        curves = cos_1cycle_anneal(0.002, 0.01, 0.0002)
-        cycle = ParamScheduler('lr', combine_scheds([0.3, 0.7], curves))
-        loss = partial(nn.functional.cross_entropy, label_smoothing=0.1)
-        return get_runner(model, data, lr=0.01, opt_func=torch.optim.AdamW, cbs=[cycle],
-                          loss_func=loss)
-    def check_best():
-        assert one_epoch(best_learner, range(5), lambda line: None)['mean']>=0.988
-    if 'PYTEST_CURRENT_TEST' in os.environ: check_best()   # minutes: not here
