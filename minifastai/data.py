@@ -26,7 +26,7 @@ def read_idx(
 ) -> np.ndarray:
     """The array in an IDX file, read-only, in its own shape, of uint8
 
-    ValueError if the file is not whole. Format: http://yann.lecun.com/exdb/mnist/"""
+    ValueError if the file is not whole. Lesson 05b shows the format."""
     raw = idx_files.unpacked(path)
     shape = idx_files.shape_of(raw, path, ndim)
     return np.frombuffer(raw, np.uint8, offset=4+4*len(shape)).reshape(shape)
@@ -106,8 +106,8 @@ class Dataset:
         y:Tensor, # the targets: (N, ...)
     ):
         if len(x)!=len(y):
-            raise ValueError('a data set needs one target an input, but was given '
-                             f'{len(x):,} inputs and {len(y):,} targets')
+            raise ValueError('a data set needs one target for each input, but was '
+                             f'given {len(x):,} inputs and {len(y):,} targets')
         self.x,self.y = x,y
     def __len__(self) -> int: return len(self.x)
     def __getitem__(self, i): return self.x[i],self.y[i]
