@@ -403,7 +403,7 @@ def check_monitor(
     run:Any,     # a runner that begins
     monitor:str, # the statistic to watch
 ) -> None:
-    "ValueError if there will be no such statistic, or no data for it"
+    "ValueError if there will be no statistics, or no data for the one to watch"
     check_stats(run, 'EarlyStoppingCallback')
     if run.data.valid_dl is not None or monitor.startswith('train_'): return
     raise ValueError(f'there is no validation data, so {monitor!r} cannot be watched: '
