@@ -32,7 +32,7 @@ def cross_entropy(
     logits:Tensor, # activations: (N, C), or (C,) for one item, or (N, C, ...)
     target:Tensor, # class numbers (integers), or shares as large as `logits`
 ) -> Tensor: # one number; nan for no items
-    "The mean of -log softmax of the true class, as `F.cross_entropy` (but no -100)"
+    "The mean of -log softmax of the true class, as `F.cross_entropy` (-100 is refused)"
     dim = min(1, logits.ndim-1)
     guard.check_classes(logits, target, dim)
     log_probs = log_softmax(logits, dim)
