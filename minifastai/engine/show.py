@@ -568,11 +568,11 @@ def accuracy_map(
     ax.set_yticks(range(len(rates)), [f'{rate:g}' for rate in rates])
     for j,line in enumerate(table):
         for i,acc in enumerate(line):
-            ax.text(i, j, f'{100*acc:.0f}%', ha='center', va='center',
+            ax.text(i, j+0.2, f'{100*acc:.0f}%', ha='center', va='center',
                     color='black' if acc>0.6 else 'white')
     places = _places(suggested, rates)
     if places:
-        ax.plot(*zip(*places), 'o--', color='tab:red', mec='white', ms=8,
+        ax.plot(*zip(*places), 'o--', color='tab:red', mfc='none', mew=2, ms=9, lw=1,
                 label="lowest point of the finder's curve")
         ax.legend(fontsize=7, loc='upper right', bbox_to_anchor=(1, -0.18))
     return ax
