@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['NORMS', 'FILTERS', 'ACT', 'DEFAULT_LR', 'MAX_LR', 'COMMANDS', 'confusion', 'plot_confusion', 'most_wrong', 'get_norm',
-           'build_model', 'highest_lr', 'find_lr', 'one_cycle', 'draw_mistakes', 'facts', 'say', 'read_data', 'train',
-           'tell_copies', 'lessons', 'train_options', 'lessons_options', 'command_line', 'main']
+           'build_model', 'highest_lr', 'find_lr', 'one_cycle', 'draw_mistakes', 'facts', 'say', 'read_data',
+           'save_results', 'train', 'load_model', 'predict', 'tell_copies', 'lessons', 'train_options',
+           'predict_options', 'lessons_options', 'command_line', 'main']
 
 # %% ../nbs/98_cli.ipynb #2cf383dc
-import argparse,platform,shlex,subprocess,sys
+import argparse,json,platform,shlex,subprocess,sys
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from minifastai.cnn import CNN
     from minifastai.data import DataBunch
+    from minifastai.engine.model_file import Trained
     from minifastai.hooks import ActivationStats
     from minifastai.runner import Learner,Runner
     from minifastai.schedule import LRFinder
@@ -192,6 +194,24 @@ def read_data(
     try: return get_databunch(args.bs, args.data)
     except (OSError, ValueError) as e: raise Usage(f'--data {args.data}: {e}') from None
 
+# %% ../nbs/98_cli.ipynb #save-results
+def save_results(
+    out:Path,                # the report's folder
+    known:dict[str,Any],     # the facts of the report
+    run:'Runner',            # after the training
+    model:'CNN',             # what was trained
+    made_of:dict[str,Any],   # what it was built from
+    data:Any,                # what it was trained on, a `DataBunch`
+) -> None:
+    "Write model.pt and history.json"
+    from minifastai.engine.model_file import write_model
+    write_model(out/'model.pt', model.state_dict(), made_of, data.mean, data.std,
+                list(data.train_ds.x.shape[2:]), [str(i) for i in range(data.c)])
+    numbers = {'facts': {name: str(fact) for name,fact in known.items()},
+               'epochs': run.avg_stats.history, 'losses': run.recorder.losses,
+               'lrs': run.recorder.lrs}
+    (out/'history.json').write_text(json.dumps(numbers, indent=1), encoding='utf-8')
+
 # %% ../nbs/98_cli.ipynb #the-job
 def train(
     args:argparse.Namespace, # as the command's parser gives them
@@ -209,8 +229,8 @@ def train(
     tell = say if first else lambda text: None
     out = make_folder(args.out) if first else None
     cbs = [together, CudaCallback(device)]
-    model = build_model({'ni': 1, 'c': data.c, 'nfs': FILTERS, 'act': ACT,
-                         'norm': args.norm})
+    made_of = {'ni': 1, 'c': data.c, 'nfs': FILTERS, 'act': ACT, 'norm': args.norm}
+    model = build_model(made_of)
     init_cnn(model)
     learn,_ = get_runner(model, data, lr=DEFAULT_LR, cbs=[])
     tell(f'{len(data.train_ds):,} images to train on, {len(data.valid_ds):,} to '
@@ -228,9 +248,37 @@ def train(
             figures |= draw_mistakes(preds, targs, data.valid_ds.x)
         known = facts(args, data, cbs[1].device, lr, rows, stopped)
         page = write_report(out, known, rows, figures)
+        save_results(out, known, run, model, made_of, data)
         ended = 'interrupted; what was finished is in the ' if stopped else ''
         tell(f'{ended}report: {page}')
     return 130 if stopped else 0
+
+# %% ../nbs/98_cli.ipynb #load-model
+def load_model(
+    path:str|Path, # a model.pt of `minifastai train`
+) -> 'Trained':
+    "A model that predicts. ModelFileError, a ValueError, where it cannot be used"
+    from minifastai.engine.model_file import ModelFileError,Trained,read_model
+    state = read_model(path)
+    try:
+        model = build_model(state['made_of'])
+        model.load_state_dict(state['weights'])
+    except Exception as e:
+        why = str(e).splitlines()[0]
+        raise ModelFileError(f'{path}: its parts do not fit together ({why})') from None
+    return Trained(model.eval(), state['mean'], state['std'], state['size'],
+                   state['classes'])
+
+# %% ../nbs/98_cli.ipynb #predict-code
+def predict(
+    args:argparse.Namespace, # as the command's parser gives them
+) -> int:
+    "Print what each picture is taken for, and how sure; returns the exit code"
+    from minifastai.engine.model_file import ModelFileError
+    try: guesses = load_model(args.model).predict(*args.pictures)
+    except ModelFileError as e: raise Usage(str(e)) from None
+    for path,guess in zip(args.pictures, guesses): say(f'{path}: {guess}')
+    return 0
 
 # %% ../nbs/98_cli.ipynb #3e57c3be
 def tell_copies(
@@ -291,6 +339,15 @@ def train_options(
              'so on')
     add('--device', help='such as cpu, cuda or mps (default: the best there is)')
 
+def predict_options(
+    parser:Parser, # of `minifastai predict`
+) -> None:
+    "A model and pictures"
+    parser.add_argument('model', type=Path, metavar='MODEL',
+                        help='the model.pt of a report')
+    parser.add_argument('pictures', type=Path, metavar='PICTURE', nargs='+',
+                        help='a picture file, such as seven.png')
+
 def lessons_options(
     parser:Parser, # of `minifastai lessons`
 ) -> None:
@@ -312,6 +369,11 @@ COMMANDS = {
         ('minifastai train --epochs 3 --norm batch --out my_report',
          'torchrun --standalone --nproc-per-node 2 -m minifastai train     '
          '(on two processes)')),
+    'predict': (predict, predict_options, 'say what pictures show, by a trained model',
+        'Print for each picture a class and how sure the model is. A picture is made '
+        'grey and resized; one with a light border is inverted first, since the digits '
+        'of MNIST are bright on black.',
+        ('minifastai predict report/model.pt seven.png',)),
     'lessons': (lessons, lessons_options,
         'copy the lessons into a folder, and open them with --open',
         'Copy the lessons (Jupyter notebooks with their outputs) into a folder. What '
@@ -324,6 +386,7 @@ def command_line() -> Parser:
     "The parser of the whole command"
     parser = Parser(prog='minifastai', **example(
         'minifastai train', 'minifastai train --help',
+        'minifastai predict report/model.pt seven.png',
         'minifastai lessons my_lessons --open'), description='A teaching library: '
         'rebuild a modern training library from Python and PyTorch alone.')
     parser.add_argument('--version', action='store_true', help='say which version')

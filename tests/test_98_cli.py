@@ -9,7 +9,7 @@ from unittest import mock
 import torch
 from minifastai.checks import check
 from minifastai.cli import *     # for the exported tests
-from minifastai.testing import made_up_pictures
+from minifastai.testing import made_up_pictures,raised
 def tiny_data(folder, n=120):
     "IDX files of `n` small pictures in MNIST's naming"
     from minifastai.testing import tiny_mnist
@@ -83,7 +83,9 @@ def test_reaches_97_and_a_half_percent():
         for seed in (42,) if os.environ.get('MINIFASTAI_QUICK') else (42, 1, 2):
             assert accuracy_of('--seed', str(seed), cwd=tmp)>=0.975, seed
         names = {file.name for file in Path(tmp, 'report').iterdir()}
-        assert {'index.html', *(f'{name}.png' for name in PICTURES)}<=names
+        assert {f'{name}.png' for name in PICTURES}<=names
+        assert names-{f'{name}.png' for name in PICTURES}=={
+            'index.html', 'model.pt', 'history.json'}
         page = Path(tmp, 'report', 'index.html').read_text()
         assert page.count('data:image/png;base64,')==len(PICTURES)
         assert 'src="http' not in page
@@ -122,11 +124,72 @@ def test_the_report_says_what_it_is_of():
             assert call(*words)[0]==0
         assert (out/'confusion.png').read_bytes().startswith(b'\x89PNG')
         page = (out/'index.html').read_text(encoding='utf-8')
+        numbers = json.loads((out/'history.json').read_text(encoding='utf-8'))
+    assert len(numbers['epochs'])==1 and len(numbers['losses'])==len(numbers['lrs'])==1
+    assert numbers['facts']['Result'].startswith('1 of 1 epochs')
     for part in (f'minifastai train --data {data} --bs 100', 'norm running, seed 42',
                  '100 pictures to train on, 20 to validate, 3 classes',
                  f'torch {torch.__version__}', '1 of 1 epochs', '<dt>Device</dt>',
                  '<dt>Date</dt>', '(Lesson 06b'):
         assert part in page, part
+
+
+# Lesson 98_cli, cell test-model-comes-back: What must hold
+def test_the_model_in_the_file_is_the_one_that_was_trained():
+    from minifastai.cnn import get_runner
+    from minifastai.engine.model_file import write_model
+    data = made_up_pictures(c=3)
+    for norm in NORMS:
+        made_of = {'ni': 1, 'c': 3, 'nfs': FILTERS, 'act': ACT, 'norm': norm}
+        torch.manual_seed(0)
+        model = build_model(made_of)
+        learn,run = get_runner(model, data, lr=0.1, cbs=[])
+        run.fit(1, learn)
+        with tempfile.TemporaryDirectory() as tmp:
+            path = Path(tmp, 'model.pt')
+            weights,rest = model.state_dict(),(0., 1., [28, 28], list('abc'))
+            write_model(path, weights, made_of, *rest)
+            loaded = load_model(path)
+            path.write_bytes(path.read_bytes()[:-50])
+            assert 'cut short' in raised(ValueError, load_model, path)
+            write_model(path, weights, {**made_of, 'c': 4}, *rest)
+            assert 'do not fit together' in raised(ValueError, load_model, path)
+        x,_ = data.valid_ds[:]
+        with torch.no_grad(): assert torch.equal(loaded.model(x), model.eval()(x)), norm
+
+
+# Lesson 98_cli, cell test-predict: What must hold
+def test_predict_reads_pictures_and_refuses_others_in_one_line():
+    from matplotlib.image import imsave
+    with tempfile.TemporaryDirectory() as tmp,chdir(tmp):
+        words = '--data',tiny_data(tmp),'--bs','50','--lr','0.1'
+        with no_drawing: assert call('train', *words)[0]==0
+        model = 'report/model.pt'
+        ink = torch.ones(100, 80, 3)
+        ink[20:80, 35:45] = torch.tensor([0, 0, 0.5])            # dark blue on white
+        endings = 'png','jpg','tiff','gif','webp'
+        names = [f'ink.{ending}' for ending in endings]
+        for name in names: imsave(name, ink.numpy())
+        imsave('chalk.png', 1-ink.numpy())
+        code,out,err = call('predict', model, *names, 'chalk.png')
+        assert code==0 and not err
+        lines = out.splitlines()
+        pattern = r'(\S+): [012], \d+\.\d% sure(.*)'
+        said = [re.fullmatch(pattern, line) for line in lines]
+        assert [match[1] for match in said]==[*names, 'chalk.png']
+        inverted = ' (dark on light: inverted)'
+        assert [match[2] for match in said]==[inverted]*len(names)+['']
+        Path('cut.pt').write_bytes(Path(model).read_bytes()[:1000])
+        torch.save({'weight': torch.zeros(3)}, 'foreign.pt')
+        for words,reason in [((model, 'none.png'), 'none.png does not exist'),
+                ((model, 'ink.png', model), 'is no picture'),
+                (('none.pt', 'ink.png'), 'none.pt does not exist'),
+                (('ink.png', 'ink.png'), 'no model file'),
+                (('cut.pt', 'ink.png'), 'cut short'),
+                (('foreign.pt', 'ink.png'), 'no model file'), ((model,), 'PICTURE')]:
+            code,out,err = call('predict', *words)
+            assert code==2 and not out, (words, out)
+            assert reason in err and err.count('\n')==1, (words, err)
 
 
 # Lesson 98_cli, cell test-highest-rate: What must hold
@@ -228,6 +291,7 @@ def test_help_is_quick_and_has_an_example():
         ([], ('minifastai train\n', '--version')),
         (['train', '--help'], ('minifastai train --epochs 3', 'torchrun',
                                *(f'--{name}' for name in trains))),
+        (['predict', '--help'], ('minifastai predict report/model.pt', 'inverted')),
         (['lessons', '--help'], ('minifastai lessons my_lessons', '--force'))]:
         code,out,err = call(*args)
         assert code==0 and not err and 'example:' in out, out
