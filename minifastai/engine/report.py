@@ -88,7 +88,7 @@ section{min-width:0}h2{font-size:1.15rem;margin:1rem 0 .3rem}
 img{max-width:100%;height:auto}
 table{border-collapse:collapse}
 td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #ddd}
-@media(max-width:40rem){td,th{padding:.2rem .3rem;font-size:.85rem}
+@media(max-width:40rem){td,th{padding:.2rem .15rem;font-size:.75rem}
   body{margin:1rem auto}dl{display:block}dd{margin:0 0 .4rem}}
 '''
 
