@@ -610,7 +610,7 @@ def test_solution_of_05a_9():
     class SteadyVariance(RunningVariance):
         def __init__(self): super().__init__(shift=None)
         def __call__(self, x):
-            if self.shift is None: self.shift = x[0].clone()
+            if self.shift is None: self.shift = x.flatten()[0].clone()
             super().__call__(x)
     assert check('05a.9', SteadyVariance)
 

@@ -419,16 +419,16 @@ def random_vectors(
 
 def variance(x): return (x-x.mean()).square().mean()
 
-add(Exercise('05a.8', 'my_variance(t): the mean squared distance from the mean',
+add(Exercise('05a.8', 'my_variance(t): the mean squared deviation from the mean',
     variance, '05a_foundations, "Four numbers"', random_vectors, tol=1e-3, zoo={
     'divided by n-1': (lambda x: x.var(),
         'x.var() is the sample variance, which divides by n-1; here it is n.'),
     'the root too': (lambda x: x.std(unbiased=False),
         'That is the standard deviation. The variance is its square.'),
     'absolute values': (lambda x: (x-x.mean()).abs().mean(),
-        'That is the mean absolute deviation: square the distances instead.'),
+        'That is the mean absolute deviation: square the deviations instead.'),
     'squared after the mean': (lambda x: (x-x.mean()).mean().square(),
-        'The mean of the distances is 0, and so is its square: square first.'),
+        'The mean of the deviations is 0, and so is its square: square first.'),
     'distance from 0': (lambda x: x.square().mean(),
         'Subtract the mean before you square.'),
     'the sum': (lambda x: (x-x.mean()).square().sum(),
@@ -462,7 +462,9 @@ def random_parts(g):
     def parts(mean, n, bs): return (mean+torch.randn(n, generator=g)).split(bs)
     return {'around 0': (parts(0, 100, 30),),
             'around 10,000': (parts(10_000, 1000, 64),),
-            'around -10,000': (parts(-10_000, 500, 100),)}
+            'around -10,000': (parts(-10_000, 500, 100),),
+            'rows around 10,000': (
+                (10_000+torch.randn(60, 10, generator=g)).split(16),)}
 
 class Running:
     def __init__(self):
@@ -473,7 +475,7 @@ class Running:
         self.count += x.numel()
         self.total += x.sum()
         self.squares += x.square().sum()
-    def choose(self, x): return x[0].clone()
+    def choose(self, x): return x.flatten()[0].clone()
     def value(self): return self.squares/self.count-(self.total/self.count)**2
 
 class RunningStub:
@@ -523,8 +525,12 @@ add(Exercise('05a.9', 'a class SteadyVariance() with __call__(x) and value()', R
         'What the means of the batches differ by is lost. Subtract one number from '
         'all.'),
     'keeps the data': (KeepsAll, 'It is right, and it keeps every batch. Keep sums.'),
-    'keeps a view': (made(Running, choose=lambda self, x: x[0]),
-        'x[0] is a view, so the whole first batch stays in memory: x[0].clone().'),
+    'keeps a view': (made(Running, choose=lambda self, x: x.flatten()[0]),
+        'x.flatten()[0] is a view, so the whole first batch stays in memory: add '
+        '.clone().'),
+    'a row as the shift': (made(Running, choose=lambda self, x: x[0].clone()),
+        'Right for a row of numbers. Of a batch of rows x[0] is a row, so each column '
+        'has a shift of its own: x.flatten()[0].'),
     'the mean of variances': (Averages,
         'The mean of the variances leaves out how far the means of the batches are '
         'apart, and a small batch weighs as much as a large one.'),
@@ -532,7 +538,7 @@ add(Exercise('05a.9', 'a class SteadyVariance() with __call__(x) and value()', R
     'counts batches': (CountsBatches,
         'Divide by the number of numbers, x.numel() for each batch.'),
     'in float64': (made(Running,
-        choose=lambda self, x: x[0].double()),
+        choose=lambda self, x: x.flatten()[0].double()),
         'float64 hides the fault, and not every device has it. A shift is enough.')},
     watch_running, stub=RunningStub, tol=1e-2))
 
@@ -548,7 +554,7 @@ def covariance(x, y): return ((x-x.mean())*(y-y.mean())).mean()
 def mean_distance(x): return (x-x.mean()).abs().mean()
 def both_stds(x, y): return x.std(unbiased=False)*y.std(unbiased=False)
 
-add(Exercise('05a.10', 'my_covariance(x, y): the mean product of the distances',
+add(Exercise('05a.10', 'my_covariance(x, y): the mean product of the deviations',
     covariance, '05a_foundations, "A related pair and an unrelated pair"',
     random_pairs, tol=1e-3, zoo={
     'divided by n-1': (lambda x, y: covariance(x, y)*len(x)/(len(x)-1),
