@@ -186,9 +186,9 @@ def test_fewer_than_the_maximum():
     assert 'min_lr' in raised(ValueError, LRFinder, min_lr=1, max_lr=0.1)
     assert 'smooth' in raised(ValueError, LRFinder, smooth=1)
     assert 'worse' in raised(ValueError, LRFinder, worse=0.5)
-    learn = tiny_learner()             # only in a fit is the validation left out
-    alone = Runner(AvgStatsCallback([])).validate(learn)
-    beside = Runner([LRFinder(), AvgStatsCallback([])]).validate(learn)
+    small = tiny_learner()             # only in a fit is the validation left out
+    alone = Runner(AvgStatsCallback([])).validate(small)
+    beside = Runner([LRFinder(), AvgStatsCallback([])]).validate(small)
     assert alone==beside and alone['loss']>0
 
 
