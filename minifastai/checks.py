@@ -8,7 +8,7 @@ __all__ = ['SEED', 'PACKAGE', 'forward', 'EXERCISES', 'STUBS', 'LIBRARIES', 'Ver
            'gradients', 'home', 'Exercise', 'all_exercises', 'add', 'find_exercise', 'same_random_state', 'Raised',
            'outcomes', 'outcome', 'differences', 'agree', 'told', 'known_mistakes', 'explains', 'code_of', 'steps',
            'empty_inside', 'parts', 'empty_parts', 'is_unwritten', 'is_readers', 'place', 'Result', 'check', 'judge',
-           'told_as', 'report', 'misuse', 'spy', 'small_learner', 'parameters', 'plain', 'kind_of', 'made']
+           'told_as', 'report', 'misuse', 'spy', 'small_learner', 'parameters', 'plain', 'kind_of', 'made', 'mistakes']
 
 # %% ../nbs/engine/95_checks.ipynb #imports
 import dis,difflib,inspect,random,sys,sysconfig,textwrap,traceback
@@ -193,6 +193,7 @@ class Exercise:
     zoo:dict = field(default_factory=dict) # {mistake: (who makes it, what to say)}
     run:Callable = forward # run(answer, *arguments) gives {what: value}
     stub:Any = None        # what the lesson gives to begin with, where that is code
+    home:str = ''          # the module that added it
 
     @cached_property
     def right(self) -> dict:
@@ -216,12 +217,18 @@ def all_exercises() -> dict[str,Exercise]:
 def add(
     *exercises:Exercise, # with ids of their own
 ) -> None:
-    "Register exercises, so that `check` finds them"
+    """Register exercises, so that `check` finds them.
+
+    Those of a notebook that is being worked on take the place of the package's."""
+    home = sys._getframe(1).f_globals['__name__']
     for exercise in exercises:
-        if exercise.id in EXERCISES:
-            raise ValueError(f'there are two exercises {exercise.id!r}: give one of '
-                             'them another number')
-        EXERCISES[exercise.id] = exercise
+        exercise.home = home
+        before = EXERCISES.get(exercise.id)
+        if before is None or home=='__main__': EXERCISES[exercise.id] = exercise
+        elif before.home!='__main__':
+            raise ValueError(f'there are two exercises {exercise.id!r}, in '
+                             f'{before.home} and {home}: give one of them another '
+                             'number')
 
 def find_exercise(
     id:str, # such as '07.1'
@@ -558,3 +565,16 @@ def made(
 ) -> type:
     "A class as `base`, with other methods; None takes one away"
     return type(base.__name__, (base,), changes)
+
+# %% ../nbs/engine/95_checks.ipynb #table-code
+def mistakes(
+    lesson:str, # such as '07'
+) -> Any:
+    "A table of the exercises of a lesson: what to write, and what is said of mistakes"
+    from IPython.display import Markdown
+    lines = ['| exercise | mistake | what the reader is told |', '|---|---|---|']
+    for id,exercise in sorted(all_exercises().items()):
+        if id.rpartition('.')[0]!=lesson: continue
+        lines.append(f'| **{id}** | *to write:* | {exercise.write} |')
+        lines += [f'| | {name} | {text} |' for name,(_,text) in exercise.zoo.items()]
+    return Markdown('\n'.join(lines))
