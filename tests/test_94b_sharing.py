@@ -2,14 +2,14 @@
 # Do not edit: change the notebook.
 import pytest
 import torch
-import torch.distributed as dist
 from torch import nn
 from torch.utils.data import DataLoader,IterableDataset
 from hypothesis import given,settings,strategies as st
 from minifastai.data import Dataset,get_dls
 from minifastai.engine.processes import pretend
 from minifastai.engine.sharing import (
-    all_reduced,check_same,gathered,share,shared_loader)
+    all_reduced,check_same,check_stats_alike,gathered,own_gpu,same_buffers,share,
+    shared_loader)
 from minifastai.testing import raised
 
 
@@ -36,8 +36,7 @@ def test_every_kind_of_loader_is_shared():
              lambda: DataLoader(ds, 5, shuffle=True), lambda: DataLoader(ds, 12),
              lambda: [(ds.x[i:i+5], ds.y[i:i+5]) for i in range(0, 23, 5)],
              lambda: DataLoader(pairs, 4, shuffle=True),
-             lambda: DataLoader(Stream(), 5)]
-    kinds.append(lambda: DataLoader(ds, 12, num_workers=1))
+             lambda: DataLoader(Stream(), 5), lambda: DataLoader(ds, 12, num_workers=1)]
     def batches(_, make, *who):
         torch.manual_seed(3)
         loader = shared_loader(make(), *who) if who else make()
@@ -99,7 +98,6 @@ def test_all_reduce_has_a_gradient():
 
 # Lesson 94b_sharing, cell test-joining: Joining, and agreeing
 def test_what_differs_between_processes_is_named():
-    from minifastai.engine.sharing import check_stats_alike,own_gpu,same_buffers
     check_same([(2, 5, 1)]*2, [(0, 0)]*2)
     text = raised(ValueError, check_same, [(2, 5, 1), (2, 6, 1)], [(0, 0)]*2)
     assert '(2, 5, 1), (2, 6, 1)' in text and 'each takes its share' in text

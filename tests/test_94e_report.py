@@ -35,10 +35,10 @@ def test_the_page_holds_all_and_is_one_file():
 def test_the_counts_are_drawn():
     counts = torch.tensor([[50, 9, 0], [1, 60, 0], [0, 0, 7]])
     ax = draw_counts(counts, Figure().subplots())
-    texts = {(t.get_position()): t.get_text() for t in ax.texts}
+    texts = {t.get_position(): t.get_text() for t in ax.texts}
     assert texts[1, 0]=='9' and texts[0, 1]=='1'
     assert texts[0, 0]=='50' and texts[2, 0]==''
-    colors = {(t.get_position()): t.get_color() for t in ax.texts}
+    colors = {t.get_position(): t.get_color() for t in ax.texts}
     assert colors[1, 0]=='white'
     assert colors[0, 1]=='black' and colors[0, 0]=='black'
     # what is right has no colour

@@ -86,7 +86,8 @@ def environment(
     port:int,   # of the store
 ) -> dict[str,str]:
     "What the processes inherit"
-    package = str(Path(__file__).resolve().parents[2])
+    import minifastai
+    package = str(Path(str(minifastai.__file__)).resolve().parents[1])
     path = os.pathsep.join(filter(None, [package, os.environ.get('PYTHONPATH')]))
     own = {'OMP_NUM_THREADS': '1', 'PYTHONPATH': path, FOLDER: folder, PORT: str(port)}
     return {'GLOO_SOCKET_IFNAME': loopback(), **os.environ, **own}

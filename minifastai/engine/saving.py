@@ -140,8 +140,7 @@ def write_whole(
         causes = [c for c in (e, e.__context__) if isinstance(c, known)]
         cause = causes[0] if causes else e
         if isinstance(cause, KeyboardInterrupt): raise cause
-        _bad(f'{path} could not be written: {cause}. Older checkpoints are untouched',
-             e)
+        _bad(f'{path} could not be written: {cause}. Older files are untouched', e)
     finally: torch.serialization.set_crc32_options(checksums)
 
 def is_main() -> bool:

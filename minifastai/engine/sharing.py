@@ -81,7 +81,7 @@ def shared_loader(
     "A loader as `dl`, that gives only the share of this process"
     if not isinstance(dl, DataLoader): return _CutBatches(dl, rank, world_size)
     kept = {name: getattr(dl, name) for name in _KEPT}
-    if dl.batch_size is None and dl.batch_sampler is None and _of_tensors(dl.sampler):
+    if dl.batch_sampler is None and hasattr(dl.sampler, 'bs'):  # `BatchIndices` of 05b
         indices = SharedIndices(dl.sampler, rank, world_size)
         return type(dl)(dl.dataset, sampler=indices, batch_size=None, **kept)
     if dl.batch_sampler is None or isinstance(dl.dataset, IterableDataset):
@@ -89,10 +89,6 @@ def shared_loader(
     indices = SharedIndices(dl.batch_sampler, rank, world_size)
     loader = DataLoader(dl.dataset, batch_sampler=indices, **kept)
     return _NoEmptyShares(loader, indices)
-
-def _of_tensors(sampler):
-    "Does it give index tensors, as `BatchIndices` of 05b does?"
-    return hasattr(sampler, 'bs')
 
 # %% ../../nbs/engine/94b_sharing.ipynb #sums-code
 class _AllReduce(torch.autograd.Function):
@@ -122,8 +118,6 @@ def all_reduced(
     "The sum over all processes; its gradient is the sum of their gradients"
     return _AllReduce.apply(x)
 
-def _over_all(sums, squares): return all_reduced(torch.stack([sums, squares]))
-
 def normalize_together(
     layer:Any, # a norm, with `mults`, `adds` and `eps`
     x:Tensor,  # (N, C, H, W)
@@ -131,7 +125,8 @@ def normalize_together(
 ) -> tuple[Tensor,Tensor,Tensor]:
     "`x` by `old` and by the sums over all processes, then those sums"
     mults,adds = layer.mults.view(1,-1,1,1),layer.adds.view(1,-1,1,1)
-    return normalize_plain(x, mults, adds, old, (0,2,3), layer.eps, _over_all)
+    def total(*sums): return all_reduced(torch.stack(sums))
+    return normalize_plain(x, mults, adds, old, (0,2,3), layer.eps, total)
 
 def change_class(
     model:nn.Module,                     # changed in place
