@@ -16,8 +16,10 @@ from minifastai.schedule import ParamScheduler,combine_scheds,sched_lin
 from minifastai.testing import one_epoch
 def reference_model():
     "The network of the public recipe, from its description"
-    return nn.Sequential(nn.Conv2d(1, 24, 5), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(24, 32, 3), nn.MaxPool2d(2), nn.ReLU(),
-                         nn.Flatten(), nn.Linear(800, 256), nn.ReLU(), nn.Linear(256, 10))
+    return nn.Sequential(
+        nn.Conv2d(1, 24, 5), nn.MaxPool2d(2), nn.ReLU(),
+        nn.Conv2d(24, 32, 3), nn.MaxPool2d(2), nn.ReLU(),
+        nn.Flatten(), nn.Linear(800, 256), nn.ReLU(), nn.Linear(256, 10))
 
 def train_reference(seed, ds, bs=256, lr=0.01):
     "Train it for one epoch; gives the model and the processor's seconds"
@@ -25,71 +27,100 @@ def train_reference(seed, ds, bs=256, lr=0.01):
     model = reference_model()
     opt = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.7,0.9))
     starts = range(0, len(ds), bs)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(opt, max_lr=lr, total_steps=len(starts), cycle_momentum=False)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        opt, max_lr=lr, total_steps=len(starts), cycle_momentum=False)
     began = time.process_time()
     for i in starts:
         xb,yb = ds[i:i+bs]
         F.cross_entropy(model(xb), yb).backward()
-        opt.step(); cycle.step(); opt.zero_grad()
+        opt.step()
+        cycle.step()
+        opt.zero_grad()
     return model,time.process_time()-began
 def centre(x, size):
     "The middle `size` by `size` pixels"
     edge = (x.shape[-1]-size)//2
     return x[...,edge:edge+size,edge:edge+size]
-def strided_model(nfs, strides=(2,2,2), size=24, norm=BatchNorm, act=nn.ReLU, pool=False, first_norm=True):
-    "Convolutions, 5x5 and then 3x3, for pictures of `size` by `size`, and a linear layer; norm before the activation. `pool`: the maximum of each channel before the linear layer; `first_norm`: has the first layer a norm too?"
+def strided_model(
+    nfs,              # the filters of each convolution
+    strides=(2,2,2),  # the stride of each
+    size=24,          # the pictures are `size` by `size`
+    norm=BatchNorm,   # it stands before the activation; None: no norm
+    act=nn.ReLU,      # the activation
+    pool=False,       # take the maximum of each channel before the linear layer?
+    first_norm=True,  # has the first layer a norm too?
+):
+    "Convolutions, 5x5 and then 3x3, and a linear layer"
     sizes,side,convs = [1,*nfs],size,[]
     for i,(ni,nf,stride) in enumerate(zip(sizes, nfs, strides)):
-        convs.append(conv_layer(ni, nf, 5 if i==0 else 3, stride=stride, act=act, norm=norm if i or first_norm else None, norm_first=True))
+        convs.append(conv_layer(
+            ni, nf, 3 if i else 5, stride=stride, act=act,
+            norm=norm if i or first_norm else None, norm_first=True))
         side = -(-side//stride)
-    end = (nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(nfs[-1], 10)) if pool else (nn.Flatten(), nn.Linear(nfs[-1]*side*side, 10))
+    if pool: end = [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(nfs[-1], 10)]
+    else: end = [nn.Flatten(), nn.Linear(nfs[-1]*side*side, 10)]
     return nn.Sequential(*convs, *end)
 class ClockCallback(Callback):
     "Processor seconds of the training pass"
     seconds = 0.
     def begin_fit(self): self.started = time.process_time()
     def begin_validate(self):
-        if self.epochs: self.seconds = time.process_time()-self.started   # `get_preds` validates too, in a fit of 0 epochs
+        # `get_preds` validates too, in a fit of 0 epochs
+        if self.epochs: self.seconds = time.process_time()-self.started
 class ShiftingCropCallback(Callback):
-    "Cuts `size` by `size` pixels out of each picture: from the middle in validation, in training up to `pixels` away from it, at random"
+    "Cuts `size` by `size` pixels out of each picture, in training at a random place"
     _order = 2
-    def __init__(self, size=24, pixels=1): self.size,self.pixels = size,pixels
-    def begin_batch(self): self.run.xb = self.cut(self.run.xb, self.pixels if self.in_train else 0)
+    def __init__(self,
+        size=24,   # what is left of the picture
+        pixels=1,  # how far from the middle it may lie in training
+    ): self.size,self.pixels = size,pixels
+    def begin_batch(self):
+        self.run.xb = self.cut(self.run.xb, self.pixels if self.in_train else 0)
 
     def cut(self, x, pixels):
         n,edge = len(x),(x.shape[-1]-self.size)//2
         starts = torch.randint(edge-pixels, edge+pixels+1, (2,n,1))
         rows,columns = starts + torch.arange(self.size)
-        return x[torch.arange(n)[:,None,None], :, rows[:,:,None], columns[:,None,:]].permute(0,3,1,2)
+        pictures = torch.arange(n)[:,None,None]
+        cut = x[pictures, :, rows[:,:,None], columns[:,None,:]]
+        return cut.permute(0,3,1,2)
 class AverageCallback(Callback):
-    "A moving average of weights and statistics over the second half of the training, put into the model before it is validated"
-    def __init__(self, keep=0.98): self.keep = keep
+    "Validates a moving average of weights and statistics over the second half"
+    def __init__(self,
+        keep=0.98,  # how much of the average stays at each step
+    ): self.keep = keep
     def begin_fit(self): self.average = None
-    def _state(self): return [v for v in self.run.model.state_dict().values() if v.is_floating_point()]
+    def state(self):
+        values = self.run.model.state_dict().values()
+        return [v for v in values if v.is_floating_point()]
     def after_step(self):
         if self.run.n_epochs<self.run.epochs/2: return
-        if self.average is None: self.average = [v.clone() for v in self._state()]
-        else: torch._foreach_lerp_(self.average, self._state(), 1-self.keep)
+        if self.average is None: self.average = [v.clone() for v in self.state()]
+        else: torch._foreach_lerp_(self.average, self.state(), 1-self.keep)
     def begin_validate(self):
         if not self.epochs or self.average is None: return
-        for value,average in zip(self._state(), self.average): value.copy_(average)
+        for value,average in zip(self.state(), self.average): value.copy_(average)
 class GrowingBatches:
-    "A sampler: the indices of `n` items in random order, cut into batches whose size changes; what is left over at the end is left out"
-    def __init__(self, n, plan):
+    "A sampler: random batches whose size changes; what is left over is left out"
+    def __init__(self,
+        n,     # the number of items
+        plan,  # pairs: for this share of the items, batches of this size
+    ):
         self.n,self.cuts = n,[0]
-        for share,bs in plan:      # this share of the items, in batches of this size
+        for share,bs in plan:
             self.cuts += [self.cuts[-1]+bs*(i+1) for i in range(int(n*share)//bs)]
     def __len__(self): return len(self.cuts)-1
     def __iter__(self):
         order = torch.randperm(self.n)
         for start,end in zip(self.cuts, self.cuts[1:]): yield order[start:end]
 class FiveViewsCallback(Callback):
-    "Cuts out the middle; outside of training, predictions are the mean of the log-probabilities for that view and for four that lie a pixel beside it"
+    "Cuts out the middle; averages predictions over it and four views a pixel off"
     _order = 2
     def __init__(self, size=24): self.size = size
     def view(self, down, right):
         edge = (self.whole.shape[-1]-self.size)//2
-        return self.whole[:,:,edge+down:edge+down+self.size,edge+right:edge+right+self.size]
+        top,left = edge+down,edge+right
+        return self.whole[:,:,top:top+self.size,left:left+self.size]
     def begin_batch(self):
         self.whole = self.run.xb
         self.run.xb = self.view(0, 0)
@@ -97,21 +128,37 @@ class FiveViewsCallback(Callback):
         run = self.run
         if run.in_train: return
         others = [run.model(self.view(*shift)) for shift in ((1,0),(-1,0),(0,1),(0,-1))]
-        run.pred = torch.stack([pred.log_softmax(1) for pred in (run.pred,*others)]).mean(0)
+        log_probs = [pred.log_softmax(1) for pred in (run.pred, *others)]
+        run.pred = torch.stack(log_probs).mean(0)
 def check_paired(paired):
     "Is `paired(first, second)` the mean difference and its standard error?"
     first,second = [0.98,0.99,0.985,0.99],[0.981,0.992,0.986,0.992]
     try: gain,doubt = paired(first, second)
-    except (TypeError, ValueError): return 'not yet: two numbers are wanted, the mean difference and its standard error'
-    if abs(gain-0.0015)>1e-9: return f'not yet: the mean difference of this example should be 0.0015, not {gain}'
+    except (TypeError, ValueError):
+        return ('not yet: two numbers are wanted, the mean difference and its '
+                'standard error')
+    if abs(gain-0.0015)>1e-9:
+        return f'not yet: the mean difference here should be 0.0015, not {gain}'
     if abs(doubt-0.0005773502692/2)<1e-9: return 'right'
-    if abs(doubt-0.00025)<1e-9: return 'not yet: you divide the sum of squares by n; a sample has n-1 there (statistics.stdev)'
-    return 'not yet: that is the spread of one difference; the mean of four is less uncertain' if abs(doubt-0.0005773502692)<1e-9 else 'not yet: the differences have a spread; do not mix it with that of each recipe'
+    if abs(doubt-0.00025)<1e-9:
+        return ('not yet: you divide the sum of squares by n; a sample has n-1 there '
+                '(statistics.stdev)')
+    if abs(doubt-0.0005773502692)<1e-9:
+        return ('not yet: that is the spread of one difference; the mean of four is '
+                'less uncertain')
+    return ('not yet: the differences have a spread; do not mix it with that of each '
+            'recipe')
 def check_products(products):
     "Does `products(model)` count the products of one picture?"
-    first,second = products(nn.Sequential(nn.Conv2d(1, 4, 5, stride=2, padding=2), nn.Flatten(), nn.Linear(784, 10))),products(reference_model())
-    if first!=4*25*14*14 + 7840: return f'not yet: for a convolution with a stride and a linear layer you count {first:,}. How many positions has its output?'
-    return 'right' if second==24*25*576 + 24*32*9*100 + 800*256 + 2560 else f'not yet: the network of the public recipe has not {second:,}. Which positions has a convolution without padding?'
+    small = nn.Sequential(nn.Conv2d(1, 4, 5, stride=2, padding=2), nn.Flatten(),
+                          nn.Linear(784, 10))
+    first,second = products(small),products(reference_model())
+    if first!=4*25*14*14 + 7840:
+        return ('not yet: for a convolution with a stride and a linear layer you count '
+                f'{first:,}. How many positions has its output?')
+    if second==24*25*576 + 24*32*9*100 + 800*256 + 2560: return 'right'
+    return (f'not yet: the network of the public recipe has not {second:,}. Which '
+            'positions has a convolution without padding?')
 def check_cutout(CutoutCallback):
     "Does `CutoutCallback(size)` hide one square in each training picture?"
     torch.manual_seed(0)
@@ -122,22 +169,44 @@ def check_cutout(CutoutCallback):
         _order = 90
         def begin_batch(self): seen[self.in_train] = self.xb.clone()
     model = nn.Sequential(nn.Flatten(), nn.Linear(144, 2))
-    Runner([CutoutCallback(4), Look]).fit(1, Learner(model, torch.optim.SGD(model.parameters(), lr=1e-6), F.cross_entropy, DataBunch([(x,yb)], [(original.clone(),yb)], 2)))
-    if not torch.equal(seen[False], original): return 'not yet: pictures are changed in validation too'
-    if not torch.equal(x, original): return 'not yet: the data set was changed, not only the batch'
+    opt = torch.optim.SGD(model.parameters(), lr=1e-6)
+    data = DataBunch([(x,yb)], [(original.clone(),yb)], 2)
+    Runner([CutoutCallback(4), Look]).fit(1, Learner(model, opt, F.cross_entropy, data))
+    if not torch.equal(seen[False], original):
+        return 'not yet: pictures are changed in validation too'
+    if not torch.equal(x, original):
+        return 'not yet: the data set was changed, not only the batch'
     hidden = (seen[True]!=original)[:,0]
-    if not (seen[True][:,0][hidden]==0).all(): return "not yet: the square should have the value of the picture's top-left pixel"
+    if not (seen[True][:,0][hidden]==0).all():
+        return ("not yet: the square should have the value of the picture's top-left "
+                'pixel')
     for square in hidden:
-        rows,columns = square.any(1).nonzero().flatten(),square.any(0).nonzero().flatten()
-        if len(rows)!=4 or len(columns)!=4 or square.sum()<15: return 'not yet: each picture should lose a square of 4 by 4 pixels'
+        rows,columns = square.any(1).nonzero(),square.any(0).nonzero()
+        if len(rows)!=4 or len(columns)!=4 or square.sum()<15:
+            return 'not yet: each picture should lose a square of 4 by 4 pixels'
     corners = {tuple(square.nonzero()[-1].tolist()) for square in hidden}
-    return 'right' if len(corners)>5 else 'not yet: each picture should have its own place'
+    return 'right' if len(corners)>5 else 'not yet: each picture needs its own place'
+class Cutout(Callback):
+    _order = 2
+    def __init__(self, size): self.size = size
+    def begin_batch(self):
+        if not self.in_train: return
+        xb = self.xb
+        n,_,height,width = xb.shape
+        top = torch.randint(0, height-self.size+1, (n,1,1,1))
+        left = torch.randint(0, width-self.size+1, (n,1,1,1))
+        rows = torch.arange(height).view(1,1,-1,1)
+        columns = torch.arange(width).view(1,1,1,-1)
+        in_rows = (rows>=top) & (rows<top+self.size)
+        in_columns = (columns>=left) & (columns<left+self.size)
+        self.run.xb = torch.where(in_rows & in_columns, xb[:,:,:1,:1], xb)
 
 
 # Lesson 09_one_epoch, cell test-reference-is-as-described: 1. The recipe to beat
 def test_reference_is_as_described():
     model = reference_model()
-    assert sum(p.numel() for p in model.parameters())==24*26 + 32*(24*9+1) + 256*801 + 10*257
+    wanted = 24*26 + 32*(24*9+1) + 256*801 + 10*257
+    assert sum(p.numel() for p in model.parameters())==wanted
     dots = torch.randn(600,1,28,28)
     model,cpu = train_reference(0, Dataset(dots, (dots.mean((1,2,3))>0).long()))
     assert model(dots[:3]).shape==(3,10) and cpu>0
@@ -145,12 +214,17 @@ def test_reference_is_as_described():
 
 # Lesson 09_one_epoch, cell test-strided-model-has-the-sides-it-counts: 2. Where the ...
 def test_strided_model_has_the_sides_it_counts():
-    for nfs_,strides,size in (((16,32,64),(2,2,2),24), ((4,8),(1,2),28), ((4,8,8,8),(2,2,1,1),28)):
-        for pool in (False,True): assert strided_model(nfs_, strides, size, pool=pool)(torch.zeros(2,1,size,size)).shape==(2,10)
-    assert sum(isinstance(m, BatchNorm) for m in strided_model((4,8,8)).modules())==3
-    assert not any(isinstance(m, BatchNorm) for m in strided_model((4,8,8), norm=None).modules())
+    def norms_in(model): return sum(isinstance(m, BatchNorm) for m in model.modules())
+    cases = (((16,32,64),(2,2,2),24), ((4,8),(1,2),28), ((4,8,8,8),(2,2,1,1),28))
+    for nfs_,strides,size in cases:
+        for pool in (False,True):
+            model = strided_model(nfs_, strides, size, pool=pool)
+            assert model(torch.zeros(2,1,size,size)).shape==(2,10)
+    assert norms_in(strided_model((4,8,8)))==3
+    assert norms_in(strided_model((4,8,8), norm=None))==0
     without_first = strided_model((4,8,8), first_norm=False)
-    assert not any(isinstance(m, BatchNorm) for m in without_first[0].modules()) and sum(isinstance(m, BatchNorm) for m in without_first.modules())==2 and without_first[0][0].bias is not None
+    assert norms_in(without_first[0])==0 and norms_in(without_first)==2
+    assert without_first[0][0].bias is not None
 
 
 # Lesson 09_one_epoch, cell test-swapping-the-norms-changes-nothing: 2. Where the ...
@@ -161,15 +235,20 @@ def test_swapping_the_norms_changes_nothing():
     dots,yb = torch.randn(32,1,24,24),torch.randint(0, 10, (32,))
     for model in (ours,theirs): F.cross_entropy(model(dots), yb).backward()
     torch.testing.assert_close(ours(dots), theirs(dots), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(ours[0][0].weight.grad, theirs[0][0].weight.grad, rtol=1e-3, atol=1e-5)
-    torch.testing.assert_close(ours.eval()(dots), theirs.eval()(dots), rtol=1e-4, atol=1e-4)
+    gradients = [model[0][0].weight.grad for model in (ours,theirs)]
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(
+        ours.eval()(dots), theirs.eval()(dots), rtol=1e-4, atol=1e-4)
 
 
 # Lesson 09_one_epoch, cell test-clock-runs-while-training: 3. A ruler
 def test_clock_runs_while_training():
-    clock,batch = ClockCallback(),[(torch.randn(8,25),torch.zeros(8).long())]
+    batch = [(torch.randn(8,25),torch.zeros(8).long())]
     model = nn.Linear(25, 2)
-    learn,run = Learner(model, torch.optim.SGD(model.parameters(), lr=0.1), F.cross_entropy, DataBunch(batch*5, batch, 2)),Runner(clock)
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    learn = Learner(model, opt, F.cross_entropy, DataBunch(batch*5, batch, 2))
+    clock = ClockCallback()
+    run = Runner(clock)
     run.fit(1, learn)
     taken = clock.seconds
     assert taken>0 and run.clock is clock
@@ -184,22 +263,30 @@ def test_label_smoothing_by_hand():
     for eps in (0.,0.1,0.5):
         targets = torch.full((50,10), eps/10)
         targets[torch.arange(50),yb] += 1-eps
-        torch.testing.assert_close(-(targets*logits.log_softmax(1)).sum(1).mean(), F.cross_entropy(logits, yb, label_smoothing=eps))
+        by_hand = -(targets*logits.log_softmax(1)).sum(1).mean()
+        built_in = F.cross_entropy(logits, yb, label_smoothing=eps)
+        torch.testing.assert_close(by_hand, built_in)
 
 
 # Lesson 09_one_epoch, cell test-fast-recipe-with-one-seed: 4. To the fast recipe
 @pytest.mark.slow
 def test_fast_recipe_with_one_seed():
     from minifastai.data import get_databunch
-    def check():
+    def fast_model_of(nfs):
+        model = swap_norm(strided_model(nfs, first_norm=False), nn.BatchNorm2d)
+        return model.to(memory_format=torch.channels_last)
+    def a_fast_learner():
+        lines = [sched_lin(0.003, 0.015), sched_lin(0.015, 0.000015)]
+        cycle = ParamScheduler('lr', combine_scheds([0.2,0.8], lines))
+        crop = BatchTransformXCallback(partial(centre, size=24))
+        return get_runner(
+            fast_model_of((16,48,96)), data, lr=0.015,
+            cbs=[ClockCallback(), cycle, crop],
+            opt_func=partial(torch.optim.AdamW, betas=(0.9,0.95)),
+            loss_func=partial(F.cross_entropy, label_smoothing=0.1))
+    if not os.environ.get('MINIFASTAI_QUICK'):     # the quick form leaves it out
         data = get_databunch(96, drop_last=True)
-        def make_learner():
-            model = swap_norm(strided_model((16,48,96), first_norm=False), nn.BatchNorm2d).to(memory_format=torch.channels_last)
-            cycle = ParamScheduler('lr', combine_scheds([0.2,0.8], [sched_lin(0.003, 0.015),sched_lin(0.015, 0.000015)]))
-            return get_runner(model, data, lr=0.015, cbs=[ClockCallback(), cycle, BatchTransformXCallback(partial(centre, size=24))],
-                              opt_func=partial(torch.optim.AdamW, betas=(0.9,0.95)), loss_func=partial(F.cross_entropy, label_smoothing=0.1))
-        assert one_epoch(make_learner, [0], lambda line: None)['mean']>=0.985
-    if not os.environ.get('MINIFASTAI_QUICK'): check()       # the quick form of the notebook leaves it out
+        assert one_epoch(a_fast_learner, [0], lambda line: None)['mean']>=0.985
 
 
 # Lesson 09_one_epoch, cell test-shift-moves-each-picture-by-itself: 5. Four good ideas
@@ -209,30 +296,39 @@ def test_shift_moves_each_picture_by_itself():
     x[:,0,4,4],x[:,1,4,4] = 1.,2.
     cutter = ShiftingCropCallback(5, 1)
     shifted = cutter.cut(x, 1)
-    assert shifted.shape==(200,2,5,5) and torch.equal(shifted[:,1],2*shifted[:,0]) and torch.equal(shifted.sum((2,3)), x.sum((2,3)))
+    assert shifted.shape==(200,2,5,5) and torch.equal(shifted[:,1], 2*shifted[:,0])
+    assert torch.equal(shifted.sum((2,3)), x.sum((2,3)))
     places = {tuple(place.tolist()) for place in shifted[:,0].nonzero()[:,1:]}
-    assert places=={(row,column) for row in (1,2,3) for column in (1,2,3)}      # all nine, and no others
+    all_nine = {(row,column) for row in (1,2,3) for column in (1,2,3)}
+    assert places==all_nine      # and no others
     dots,seen = torch.randn(8,1,9,9),{}
     class Look(Callback):
         _order = 3
-        def begin_batch(self): seen[self.in_train] = torch.equal(self.xb, dots[:,:,2:7,2:7])
-    model,batch = nn.Sequential(nn.Flatten(), nn.Linear(25, 2)),[(dots,torch.zeros(8).long())]
-    Runner([cutter, Look]).fit(1, Learner(model, torch.optim.SGD(model.parameters(), lr=1e-9), F.cross_entropy, DataBunch(batch, batch, 2)))
-    assert seen=={True: False, False: True}       # moved in training, from the middle in validation
+        def begin_batch(self):
+            seen[self.in_train] = torch.equal(self.xb, dots[:,:,2:7,2:7])
+    model = nn.Sequential(nn.Flatten(), nn.Linear(25, 2))
+    opt = torch.optim.SGD(model.parameters(), lr=1e-9)
+    batch = [(dots,torch.zeros(8).long())]
+    learn = Learner(model, opt, F.cross_entropy, DataBunch(batch, batch, 2))
+    Runner([cutter, Look]).fit(1, learn)
+    assert seen=={True: False, False: True}   # moved in training, else from the middle
 
 
 # Lesson 09_one_epoch, cell test-average-is-that-of-the-second-half: 5. Four good ideas
 class Weights(Callback):
     _order = -1
     def begin_fit(self): self.seen = []
-    def after_step(self): self.seen.append(self.run.model[1].weight.detach().clone())
+    def after_step(self):
+        self.seen.append(self.run.model[1].weight.detach().clone())
 
 def test_average_is_that_of_the_second_half():
     torch.manual_seed(0)
     batches = [(torch.randn(4,1,6,6), torch.randint(0, 2, (4,))) for _ in range(10)]
     model = nn.Sequential(nn.Flatten(), nn.Linear(36, 2))
+    opt = torch.optim.SGD(model.parameters(), lr=0.1)
+    learn = Learner(model, opt, F.cross_entropy, DataBunch(batches, batches[:1], 2))
     weights = Weights()
-    Runner([AverageCallback(0.8), weights]).fit(1, Learner(model, torch.optim.SGD(model.parameters(), lr=0.1), F.cross_entropy, DataBunch(batches, batches[:1], 2)))
+    Runner([AverageCallback(0.8), weights]).fit(1, learn)
     expected = weights.seen[5]
     for w in weights.seen[6:]: expected = 0.8*expected + 0.2*w
     torch.testing.assert_close(model[1].weight.detach(), expected)
@@ -240,9 +336,10 @@ def test_average_is_that_of_the_second_half():
 
 # Lesson 09_one_epoch, cell test-growing-batches-show-each-picture-once: 5. Four ...
 def test_growing_batches_show_each_picture_once():
-    batches = list(GrowingBatches(1000, [(0.3,16),(0.7,64)]))
+    growing = GrowingBatches(1000, [(0.3,16),(0.7,64)])
+    batches = list(growing)
     sizes = [len(batch) for batch in batches]
-    assert sizes==[16]*18 + [64]*10 and len(GrowingBatches(1000, [(0.3,16),(0.7,64)]))==28
+    assert sizes==[16]*18 + [64]*10 and len(growing)==28
     seen = torch.cat(batches)
     assert len(seen.unique())==len(seen)==sum(sizes) and seen.max()<1000
 
@@ -252,16 +349,20 @@ def test_five_views_are_averaged():
     torch.manual_seed(0)
     x,yb = torch.randn(6,1,7,7),torch.zeros(6).long()
     model = nn.Sequential(nn.Flatten(), nn.Linear(25, 3))
-    learn = Learner(model, torch.optim.SGD(model.parameters(), lr=0.), F.cross_entropy, DataBunch([(x,yb)], [(x,yb)], 3))
+    opt = torch.optim.SGD(model.parameters(), lr=0.)
+    learn = Learner(model, opt, F.cross_entropy, DataBunch([(x,yb)], [(x,yb)], 3))
     preds,_ = Runner(FiveViewsCallback(5)).get_preds(learn)
-    expected = sum(model(x[:,:,i:i+5,j:j+5]).log_softmax(1) for i,j in ((1,1),(0,1),(2,1),(1,0),(1,2)))/5
+    places = ((1,1),(0,1),(2,1),(1,0),(1,2))
+    views = [model(x[:,:,i:i+5,j:j+5]).log_softmax(1) for i,j in places]
+    expected = sum(views)/5
     torch.testing.assert_close(preds, expected.detach())
     seen = {}
     class Look(Callback):
         _order = 3
         def after_loss(self): seen[self.in_train] = self.pred.detach().clone()
     Runner([FiveViewsCallback(5), Look]).fit(1, learn)
-    torch.testing.assert_close(seen[True], model(x[:,:,1:6,1:6]).detach())       # in training: one view, what the model says
+    # in training: one view, what the model says
+    torch.testing.assert_close(seen[True], model(x[:,:,1:6,1:6]).detach())
     torch.testing.assert_close(seen[False], expected.detach())
 
 
@@ -269,12 +370,21 @@ def test_five_views_are_averaged():
 def test_solution_paired():
     def right(first, second):
         differences = [b-a for a,b in zip(first, second)]
-        return statistics.mean(differences),statistics.stdev(differences)/math.sqrt(len(differences))
-    def not_averaged(first, second): return right(first, second)[0],statistics.stdev([b-a for a,b in zip(first, second)])
-    def unpaired(first, second): return right(first, second)[0],math.hypot(statistics.stdev(first), statistics.stdev(second))/2
-    def of_a_population(first, second): return right(first, second)[0],statistics.pstdev([b-a for a,b in zip(first, second)])/2
+        error = statistics.stdev(differences)/math.sqrt(len(differences))
+        return statistics.mean(differences),error
+    def not_averaged(first, second):
+        gain,error = right(first, second)
+        return gain,error*math.sqrt(len(first))
+    def unpaired(first, second):
+        spread = math.hypot(statistics.stdev(first), statistics.stdev(second))
+        return right(first, second)[0],spread/2
+    def of_a_population(first, second):
+        spread = statistics.pstdev([b-a for a,b in zip(first, second)])
+        return right(first, second)[0],spread/2
     assert check_paired(right)=='right' and 'n-1' in check_paired(of_a_population)
-    for wrong in (not_averaged, unpaired, of_a_population, lambda first,second: (0.,0.), lambda first,second: 0.): assert check_paired(wrong).startswith('not yet')
+    others = (lambda first,second: (0.,0.)), lambda first,second: 0.
+    for wrong in (not_averaged, unpaired, of_a_population, *others):
+        assert check_paired(wrong).startswith('not yet')
 
 
 # Lesson 09_one_epoch, cell test-solution-products: Exercises
@@ -290,30 +400,24 @@ def test_solution_products():
         for hook in hooks: hook.remove()
         return sum(found)
     assert check_products(products_by_hooks)=='right'
-    assert products_by_hooks(strided_model((16,48,96), size=28, norm=None))==78_400+338_688+663_552+15_360
-    assert check_products(lambda model: sum(p.numel() for p in model.parameters())).startswith('not yet')
+    ours = products_by_hooks(strided_model((16,48,96), size=28, norm=None))
+    assert ours==78_400+338_688+663_552+15_360
+    weights = check_products(lambda model: sum(p.numel() for p in model.parameters()))
+    assert weights.startswith('not yet')
 
 
 # Lesson 09_one_epoch, cell test-solution-cutout: Exercises
-class Cutout(Callback):
-    _order = 2
-    def __init__(self, size): self.size = size
-    def begin_batch(self):
-        if not self.in_train: return
-        xb = self.xb
-        n,_,height,width = xb.shape
-        top,left = torch.randint(0, height-self.size+1, (n,1,1,1)),torch.randint(0, width-self.size+1, (n,1,1,1))
-        rows,columns = torch.arange(height).view(1,1,-1,1),torch.arange(width).view(1,1,1,-1)
-        hidden = (rows>=top) & (rows<top+self.size) & (columns>=left) & (columns<left+self.size)
-        self.run.xb = torch.where(hidden, xb[:,:,:1,:1], xb)
 class InPlace(Cutout):
     def begin_batch(self): self.run.xb[:,:,2:6,2:6] = 0
 class SamePlace(Cutout):
     def begin_batch(self):
-        if self.in_train: self.run.xb = self.xb.clone(); self.run.xb[:,:,2:6,2:6] = 0
+        if not self.in_train: return
+        self.run.xb = self.xb.clone()
+        self.run.xb[:,:,2:6,2:6] = 0
 class Nothing(Cutout):
     def begin_batch(self): pass
 
 def test_solution_cutout():
     assert check_cutout(Cutout)=='right'
-    for wrong in (InPlace,SamePlace,Nothing): assert check_cutout(wrong).startswith('not yet')
+    for wrong in (InPlace,SamePlace,Nothing):
+        assert check_cutout(wrong).startswith('not yet')

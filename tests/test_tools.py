@@ -42,12 +42,11 @@ def folded(nb: dict) -> list[bool]:
     return [notebooks.is_folded(cell) for cell in nb['cells']]
 
 
-def project(tmp_path, name: str, nb: dict, lists: str = ''):
+def project(tmp_path, name: str, nb: dict):
     "A project with one notebook; where it is"
     path = tmp_path/'nbs'/f'{name}.ipynb'
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(notebooks.as_text(nb), encoding='utf-8')
-    (tmp_path/'pyproject.toml').write_text('[tool.minifastai]\n'+lists)
     return tmp_path
 
 
@@ -95,12 +94,6 @@ def test_answers_to_predictions_are_closed(tmp_path):
     assert notebooks.main(['--check'], tmp_path) == 0
 
 
-def test_set_up_that_a_lesson_teaches_with_stays_open():
-    nb = notebook(code('#| test_setup\nx = 1'), code('#| test one\nassert 1'))
-    notebooks.tidy(nb, setup=False)
-    assert folded(nb) == [False, True]
-
-
 def test_the_text_of_a_picture_moves_into_metadata():
     text = '#| export\n#| fig-alt: A curve: it falls | rises\nplot()'
     nb = notebook(code(text), code('x = "\n#| fig-alt: in a string\n"'),
@@ -140,11 +133,6 @@ def test_a_test_has_room_for_the_indent_of_its_function(tmp_path):
     assert [(cell, n) for cell, n, _ in notebooks.long_lines(nb)] == [('a-cell-0', 2)]
 
 
-def test_a_listed_notebook_may_be_wide_for_now(tmp_path):
-    root = project(tmp_path, '01_wide', notebook(code('z'*89)), 'wide = ["01_wide"]')
-    assert notebooks.main([], root) == 0
-
-
 def test_check_writes_nothing_and_says_what_would_change(tmp_path, capsys):
     root = project(tmp_path, '01_open', notebook(code('#| test one\nassert 1')))
     path = root/'nbs'/'01_open.ipynb'
@@ -154,13 +142,6 @@ def test_check_writes_nothing_and_says_what_would_change(tmp_path, capsys):
     assert '01_open' in capsys.readouterr().err
     assert notebooks.main([], root) == 0 and path.read_bytes() != before
     assert notebooks.main(['--check'], root) == 0
-
-
-def test_the_lists_name_notebooks_that_exist():
-    names = {notebooks.name_of(path) for path in notebooks.notebooks()}
-    for key, listed in notebooks.settings().items():
-        gone = set(listed)-names
-        assert not gone, f'strike {gone} from `{key}` in pyproject.toml'
 
 
 # ---- lessons.py and sizes.py ----
@@ -265,18 +246,6 @@ def test_a_page_shows_no_directives_and_no_set_up(tmp_path):
 
 
 # ---- lint.py and bump.py ----
-
-def test_what_is_exported_from_a_listed_notebook_may_break_the_rules(tmp_path):
-    nb = notebook(code('#| default_exp engine.tiny'), code('#| export other\nx = 1'))
-    root = project(tmp_path, '01_tiny', nb, 'wide = ["01_tiny"]')
-    files = {root/'minifastai'/'engine'/'tiny.py', root/'minifastai'/'other.py',
-             root/'tests'/'test_01_tiny.py'}
-    assert lint.exported_from(root/'nbs'/'01_tiny.ipynb', root) == files
-    assert lint.exempt(root) == files
-    project(tmp_path, '02_new', notebook(code('#| default_exp other')),
-            'wide = ["01_tiny"]')
-    assert lint.exempt(root) == files-{root/'minifastai'/'other.py'}
-
 
 def test_only_the_list_that_nbdev_writes_may_be_wide(tmp_path):
     path = tmp_path/'tiny.py'

@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from notebooks import find, is_test, name_of, notebooks, read, settings
+from notebooks import find, is_test, name_of, notebooks, read
 from sizes import HEAD, Sizes, sizes
 
 
@@ -72,7 +72,7 @@ def run_notebook(
     nb['metadata'].pop('widgets', None)
     size, start = sizes(nb), time.perf_counter()
     ran, fault = execute(nb if whole else without_tests(nb), path.parent, timeout)
-    row = size.row(name_of(path)+'*'*whole, time.perf_counter()-start)
+    row = size.row(name_of(path), time.perf_counter()-start)
     print(f'{name_of(path)} {fault}' if fault else row, flush=True)
     if write and not fault: keep(ran, path)
     return fault, size
@@ -120,10 +120,9 @@ def run_all(
     args: argparse.Namespace,
 ) -> tuple[dict[str, str], Sizes]:
     "Execute notebooks side by side: (how each failed that did, the sizes' sum)"
-    exempt = settings().get('whole', [])
+    whole = args.whole or args.write
 
     def run(path: Path) -> tuple[str, Sizes]:
-        whole = args.whole or args.write or name_of(path) in exempt
         return run_notebook(path, whole, args.write, args.timeout)
 
     jobs = args.jobs or (1 if args.full else min(os.cpu_count() or 1, 4))
@@ -146,8 +145,8 @@ def main() -> int:
     print(total.row('all', time.perf_counter()-start))
     # once more at the end, where a long log is looked at first
     for name, fault in failed.items(): print(f'\n{name} {fault}\n')
-    print(f'{len(paths)-len(failed)} of {len(paths)} notebooks ran'
-          '; tests were left out, but for those with a star'
+    tests = 'with' if args.whole or args.write else 'without'
+    print(f'{len(paths)-len(failed)} of {len(paths)} notebooks ran, {tests} their tests'
           + (f'; failed: {", ".join(failed)}' if failed else ''))
     return 1 if failed else 0
 

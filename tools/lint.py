@@ -1,36 +1,11 @@
-"""ruff and mypy, as `make lint` and CI run them; `pyproject.toml` says with what rules.
-
-What is exported from a notebook that is still to be rewritten may break ruff's rules
-(the list `wide` in pyproject.toml, which shrinks), and nobody else may."""
+"ruff and mypy, as `make lint` and CI run them; `pyproject.toml` says by what rules."
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-from notebooks import (
-    ROOT, directives, is_code, name_of, notebooks, read, settings, source)
-
-
-def exported_from(path: Path, root: Path = ROOT) -> set[Path]:
-    "The module and the test file that come from a notebook"
-    files = {root/'tests'/f'test_{path.stem}.py'}
-    for cell in filter(is_code, read(path)['cells']):
-        found = directives(source(cell))
-        names = [found.get('default_exp'),
-                 *(found.get(kind) for kind in ('export', 'exports', 'exporti'))]
-        files |= {root/'minifastai'/f'{name.replace(".", "/")}.py'
-                  for name in names if name}
-    return files
-
-
-def exempt(root: Path = ROOT) -> set[Path]:
-    "Files that come from a notebook on the list, and from none that is not on it"
-    wide = settings(root).get('wide', [])
-    files: dict[bool, set[Path]] = {True: set(), False: set()}
-    for path in notebooks(root):
-        files[name_of(path, root) in wide] |= exported_from(path, root)
-    return files[True]-files[False]
+from notebooks import ROOT
 
 
 def by_nbdev(path: Path, row: int) -> bool:
@@ -47,10 +22,9 @@ def ruff(root: Path = ROOT) -> list[str]:
     command = [sys.executable, '-m', 'ruff', 'check', '--output-format', 'json']
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if done.returncode > 1: return [done.stderr]
-    found, let_pass = [], exempt(root)
+    found = []
     for fault in json.loads(done.stdout):
         path, row = Path(fault['filename']), fault['location']['row']
-        if path in let_pass: continue
         if fault['code'] == 'E501' and by_nbdev(path, row): continue
         where = f'{path.relative_to(root)}:{row}'
         found.append(f'{where}: {fault["code"]} {fault["message"]}')

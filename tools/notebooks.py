@@ -8,7 +8,6 @@ import ast
 import json
 import re
 import sys
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,12 +19,6 @@ SHOWN = 10              # so many long lines are named for each notebook
 DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
 VERBATIM = *DEFINITIONS, ast.Import, ast.ImportFrom
 DIRECTIVE = re.compile(r'\s*#\s*\|\s*([^\s:]+):?\s*(.*)')
-
-
-def settings(root: Path = ROOT) -> dict:
-    "Our own lists: `[tool.minifastai]` in pyproject.toml"
-    text = (root/'pyproject.toml').read_text(encoding='utf-8')
-    return tomllib.loads(text).get('tool', {}).get('minifastai', {})
 
 
 def notebooks(root: Path = ROOT) -> list[Path]:
@@ -91,13 +84,11 @@ def is_folded(cell: dict) -> bool:
     return bool(cell['metadata'].get('jupyter', {}).get('source_hidden'))
 
 
-def fold(cell: dict, setup: bool = True) -> None:
-    "Close a test, and its set-up unless `setup` is False; open a test marked `shown`"
+def fold(cell: dict) -> None:
+    "Close a test or the set-up of tests; open a test marked `shown`"
     if not is_test(cell): return
-    found = directives(source(cell))
-    if 'test_setup' in found and not setup: return
     jupyter = cell['metadata'].pop('jupyter', {})
-    shown = 'shown' in found.get('test', '').split()[1:]
+    shown = 'shown' in directives(source(cell)).get('test', '').split()[1:]
     jupyter.pop('source_hidden', None)
     if not shown: jupyter['source_hidden'] = True
     if jupyter: cell['metadata']['jupyter'] = jupyter
@@ -134,11 +125,11 @@ def move_alt(cell: dict) -> None:
         if line.strip() and not match: return
 
 
-def tidy(nb: dict, setup: bool = True) -> None:
-    "Fold tests (`setup`: their set-up too) and move the texts of pictures"
+def tidy(nb: dict) -> None:
+    "Fold tests and their set-up, and move the texts of pictures"
     for cell in nb['cells']:
         move_alt(cell)
-        fold(cell, setup)
+        fold(cell)
 
 
 def width_of(cell: dict) -> int:
@@ -175,20 +166,16 @@ def main(
     parser.add_argument('names', nargs='*', help='notebooks, such as 05b_data')
     parser.add_argument('--check', action='store_true', help='write nothing')
     args = parser.parse_args(argv)
-    lists = settings(root)
     stale, wide = [], []
     named = [find(name, root) for name in args.names]
     for path in named or notebooks(root):
         nb, name = read(path), name_of(path, root)
-        # what only set-up cells define and teaching cells use, a reader must see
-        tidy(nb, setup=name not in lists.get('whole', []))
+        tidy(nb)
         close_answers(nb)
         if as_text(nb) != path.read_text(encoding='utf-8'):
             stale.append(name)
             if not args.check: path.write_text(as_text(nb), encoding='utf-8')
-        found = long_lines(nb)
-        if found and name not in lists.get('wide', []):
-            wide.append(complaint(name, found))
+        if found := long_lines(nb): wide.append(complaint(name, found))
     if wide:
         print(*wide, f'A line of code has at most {WIDTH} characters, so that nobody '
               f'has to scroll sideways; in a test {WIDTH-4}, since its function in the '
