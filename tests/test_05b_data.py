@@ -56,18 +56,18 @@ def test_the_published_files():
 
 # Lesson 05b_data, cell test-shapes-and-ranges: Train, valid, test
 def test_shapes_and_ranges():
-    x_train,y_train,x_valid,y_valid = get_data()
-    x_test,y_test = get_test_data()
-    assert x_train.shape==(50000, 784) and x_valid.shape==x_test.shape==(10000, 784)
-    assert y_train.shape==(50000,) and y_valid.shape==y_test.shape==(10000,)
-    assert {x.dtype for x in (x_train, x_valid, x_test)}=={torch.float32}
-    assert {y.dtype for y in (y_train, y_valid, y_test)}=={torch.int64}
-    assert x_train.min()==0 and x_train.max()==1
-    assert y_train[:10].tolist()==[5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert y_test[:5].tolist()==[7, 2, 1, 0, 4]
+    train_x,train_y,valid_x,valid_y = get_data()
+    test_x,test_y = get_test_data()
+    assert train_x.shape==(50000, 784) and valid_x.shape==test_x.shape==(10000, 784)
+    assert train_y.shape==(50000,) and valid_y.shape==test_y.shape==(10000,)
+    assert {x.dtype for x in (train_x, valid_x, test_x)}=={torch.float32}
+    assert {y.dtype for y in (train_y, valid_y, test_y)}=={torch.int64}
+    assert train_x.min()==0 and train_x.max()==1
+    assert train_y[:10].tolist()==[5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert test_y[:5].tolist()==[7, 2, 1, 0, 4]
     mnist = Path(str(files('minifastai')/'mnist'))
     by_hand = torch.tensor(read_idx(mnist/'train-images-idx3-ubyte.gz')).flatten(1)/255
-    assert x_train.equal(by_hand[:50000]) and x_valid.equal(by_hand[50000:])
+    assert train_x.equal(by_hand[:50000]) and valid_x.equal(by_hand[50000:])
 
 
 # Lesson 05b_data, cell test-every-digit-in-each-set: Is the split fair?
@@ -82,10 +82,10 @@ def test_every_digit_in_each_set():
 
 # Lesson 05b_data, cell test-nearest-mean: A yardstick without training
 def test_ten_averages_are_a_yardstick():
-    x_train,y_train,x_valid,y_valid = get_data()
-    means = torch.stack([x_train[y_train==k].mean(0) for k in range(10)])
-    nearest = torch.cdist(x_valid, means).argmin(1)
-    right = (nearest==y_valid).float()
+    train_x,train_y,valid_x,valid_y = get_data()
+    means = torch.stack([train_x[train_y==k].mean(0) for k in range(10)])
+    nearest = torch.cdist(valid_x, means).argmin(1)
+    right = (nearest==valid_y).float()
     assert 0.80<right.mean()<0.84
     assert right[1::2].mean()-right[::2].mean()>0.05   # the writers take turns
 
@@ -100,20 +100,20 @@ def test_solution_normalize_to():
 
 # Lesson 05b_data, cell test-mean-zero-std-one: Whose mean?
 def test_mean_zero_std_one():
-    raw_train,_,raw_valid,_ = get_data()
-    train,valid = normalize_to(raw_train, raw_valid)
+    train_x,_,valid_x,_ = get_data()
+    train,valid = normalize_to(train_x, valid_x)
     assert abs(train.double().mean())<1e-4 and abs(train.double().std()-1)<1e-4
     assert 1e-4<abs(valid.double().mean())<0.05 and abs(valid.double().std()-1)<0.05
-    assert torch.allclose(valid, (raw_valid-raw_train.mean())/raw_train.std())
+    assert torch.allclose(valid, (valid_x-train_x.mean())/train_x.std())
     ones = torch.ones(1, 784)
     assert '784' in raised(ValueError, normalize_to, ones, ones)
 
 
 # Lesson 05b_data, cell test-a-dark-scanner-shows: Whose mean?
 def test_a_dark_scanner_shows_by_the_training_set():
-    raw_train,_,raw_valid,_ = get_data()
-    dark = raw_valid/2
-    by_train = normalize_to(raw_train, dark)[1].mean()
+    train_x,_,valid_x,_ = get_data()
+    dark = valid_x/2
+    by_train = normalize_to(train_x, dark)[1].mean()
     by_itself = normalize_to(dark, dark)[1].mean()
     assert abs(by_train+0.22)<0.01 and abs(by_itself)<1e-3
 
@@ -219,14 +219,14 @@ def test_the_small_loader_is_pytorchs():
 def test_every_item_once():
     torch.manual_seed(42)
     ds = Dataset(torch.arange(1003.), torch.arange(1003))
-    train_dl,valid_dl = get_dls(ds, ds, 10)
-    one,two = [torch.cat([yb for _,yb in train_dl]) for _ in range(2)]
+    shuffled,in_order = get_dls(ds, ds, 10)
+    one,two = [torch.cat([yb for _,yb in shuffled]) for _ in range(2)]
     assert one.sort().values.equal(ds.y) and two.sort().values.equal(ds.y)
     assert not one.equal(two) and not one.equal(ds.y)
-    assert torch.cat([yb for _,yb in valid_dl]).equal(ds.y)
-    assert len(train_dl)==101 and len(valid_dl)==51
-    assert [len(yb) for _,yb in valid_dl][-1]==3
-    assert all((xb==yb).all() for xb,yb in train_dl)
+    assert torch.cat([yb for _,yb in in_order]).equal(ds.y)
+    assert len(shuffled)==101 and len(in_order)==51
+    assert [len(yb) for _,yb in in_order][-1]==3
+    assert all((xb==yb).all() for xb,yb in shuffled)
 
 
 # Lesson 05b_data, cell test-batch-indices: What a loader costs
@@ -319,8 +319,8 @@ def test_solution_shifted():
     assert check('05b.6', Shifted) and not check('05b.6', AlwaysTheSame)
     torch.manual_seed(42)
     ds = Dataset(torch.rand(20, 1, 8, 8), torch.arange(20))
-    train_dl,_ = get_dls(Shifted(ds), ds, 8)
-    one,two = [{int(y): x for xb,yb in train_dl for x,y in zip(xb, yb)}
+    shuffled,_ = get_dls(Shifted(ds), ds, 8)
+    one,two = [{int(y): x for xb,yb in shuffled for x,y in zip(xb, yb)}
                for _ in range(2)]
     assert len(one)==20 and any(not one[i].equal(two[i]) for i in range(20))
     assert all(one[i].sum().isclose(ds.x[i].sum()) for i in range(20))

@@ -24,12 +24,12 @@ def test_softmax_is_pytorchs():
 
 # Lesson 05c_entropy, cell test-table-by-hand: 2. Numbers that stay finite
 def test_table_by_hand():
-    activations = [3., 2., -2., 4., -1.]
-    total = sum(math.exp(a) for a in activations)
-    probs = softmax(torch.tensor(activations))
-    for p,a in zip(probs, activations): assert abs(p.item()-math.exp(a)/total)<1e-6
+    scores = [3., 2., -2., 4., -1.]
+    total = sum(math.exp(a) for a in scores)
+    probs = softmax(torch.tensor(scores))
+    for p,a in zip(probs, scores): assert abs(p.item()-math.exp(a)/total)<1e-6
     assert abs(probs.sum().item()-1)<1e-6
-    loss = -log_softmax(torch.tensor(activations))[3].item()
+    loss = -log_softmax(torch.tensor(scores))[3].item()
     assert abs(loss+math.log(math.exp(4)/total))<1e-6
 
 
@@ -110,8 +110,8 @@ def test_cross_entropy_of_no_items():
 
 # Lesson 05c_entropy, cell test-softmax-ignores-a-shift: 5. A second picture
 def test_softmax_ignores_a_shift():
-    several = torch.tensor([3., 2., -2., 4., -1.])
-    assert torch.equal(softmax(several), softmax(several-6))
+    scores = torch.tensor([3., 2., -2., 4., -1.])
+    assert torch.equal(softmax(scores), softmax(scores-6))
     @settings(deadline=None, max_examples=50)
     @given(st.lists(st.floats(-50, 50), min_size=2, max_size=6), st.floats(-1000, 1000))
     def same_after_shift(activations, shift):
@@ -206,9 +206,9 @@ def test_same_winner():
 def test_nothing_must_be_taught():
     from minifastai.data import get_data
     from minifastai.engine.presence import scramble
-    x,y,x_valid,_ = get_data()
-    real = x_valid[5000:]
-    strange = scramble(x_valid[:5000], torch.Generator().manual_seed(0))
+    x,y,valid_x,_ = get_data()
+    real = valid_x[5000:]
+    strange = scramble(valid_x[:5000], torch.Generator().manual_seed(0))
     pieces = scramble(x[2500:5000], torch.Generator().manual_seed(11))
     ones = F.one_hot(y[:5000], 10)
     zeros = torch.zeros(2500, 10)

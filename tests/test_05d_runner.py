@@ -92,10 +92,10 @@ def test_a_foreign_optimizer_is_warned_about():
 
 
 # Lesson 05d_runner, cell test-solution-losses: Methods by name
-class SmallCallback:
+class ReadsThrough:
     run = None
     def __getattr__(self, name): return getattr(self.run, name)
-class KeepLosses(SmallCallback):
+class KeepLosses(ReadsThrough):
     def begin_fit(self): self.losses = []
     def after_loss(self): self.losses.append(self.loss.item())
 class NeverAnew(KeepLosses):
@@ -106,7 +106,7 @@ class Tensors(KeepLosses):
 
 def test_solution_losses():
     assert check('05d.1', KeepLosses)
-    for wrong in (SmallCallback, NeverAnew, Tensors): assert not check('05d.1', wrong)
+    for wrong in (ReadsThrough, NeverAnew, Tensors): assert not check('05d.1', wrong)
 
 
 # Lesson 05d_runner, cell test-hiding-an-attribute-is-warned-about-once: When a ...

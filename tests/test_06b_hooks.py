@@ -154,11 +154,11 @@ def test_hooks_see_what_we_saw_by_hand():
 
 # Lesson 06b_hooks, cell test-solution-append-stats: The same with PyTorch's hooks
 def test_solution_append_stats():
-    def append_stats(hook, mod, inp, out):
+    def appends(hook, mod, inp, out):
         if not hasattr(hook, 'stats'): hook.stats = ([], [])
         hook.stats[0].append(out.detach().mean())
         hook.stats[1].append(out.detach().std())
-    assert check('06b.2', append_stats)
+    assert check('06b.2', appends)
     def keeps_graph(hook, mod, inp, out):
         if not hasattr(hook, 'stats'): hook.stats = ([], [])
         hook.stats[0].append(out.mean())
@@ -168,18 +168,18 @@ def test_solution_append_stats():
 
 
 # Lesson 06b_hooks, cell test-solution-hook: A `Hook` that cleans up after itself
-class PlainHook:
+class OwnHook:
     def __init__(self, m, f):
         self.handle = m.register_forward_hook(partial(f, self))
     def remove(self): self.handle.remove()
-class NeverRemoved(PlainHook):
+class NeverRemoved(OwnHook):
     def remove(self): pass
 class Unwritten:
     def __init__(self, m, f): pass
     def remove(self): pass
 
 def test_solution_hook():
-    assert check('06b.3', PlainHook)
+    assert check('06b.3', OwnHook)
     assert not check('06b.3', NeverRemoved)
     assert check('06b.3', Unwritten).kind=='not yet'
 

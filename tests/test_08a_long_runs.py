@@ -97,7 +97,7 @@ def same(one, other):
             and recorded[0]==recorded[1] and repr(table(run))==repr(table(run2)))
 
 digits = cache(get_databunch)
-def small_part(n=2048, bs=64):
+def few_digits(n=2048, bs=64):
     sets = digits().train_ds[:n],digits().valid_ds[:n//4]
     return DataBunch(*get_dls(*(Dataset(x.clone(), y) for x,y in sets), bs), 10)
 @contextmanager
@@ -137,7 +137,7 @@ def broken(at=2):
     last = nn.Sequential(nn.Flatten(), Breaks(at), nn.Linear(676, 10))
     model = nn.Sequential(nn.Conv2d(1, 4, 3, 2), RunningBatchNorm(4), nn.ReLU(), last)
     opt = torch.optim.SGD(model.parameters(), lr=0.01)
-    return Learner(model, opt, F.cross_entropy, small_part(256))
+    return Learner(model, opt, F.cross_entropy, few_digits(256))
 class InOrder:
     "Batches of the given sizes, in the order of the data"
     def __init__(self, ds, sizes): self.ds,self.sizes = ds,sizes
@@ -197,7 +197,7 @@ def test_solution_save_text():
 # Lesson 08a_long_runs, cell test-stopped-anywhere-and-resumed: Use it
 def test_stopped_anywhere_and_resumed():
     torch.set_num_threads(1)
-    data = small_part(256)                            # four batches an epoch
+    data = few_digits(256)                            # four batches an epoch
     undisturbed = trained(data, epochs=2)
     for every in (None, 1, 3):
         for at in (1, 3, 4, 5, 8) if every==3 else (4, 6):
@@ -227,10 +227,10 @@ class Halving(Callback):
 def test_resumed_with_what_makes_it_harder():
     torch.set_num_threads(1)
     def harder(**kw):
-        x,y = small_part(256).train_ds[:]
+        x,y = few_digits(256).train_ds[:]
         return DataBunch(*get_dls(Noisy(x, y), Noisy(x, y), 64, **kw), 10)
     def items():
-        dl = torch.utils.data.DataLoader(small_part(256).train_ds, 64, shuffle=True)
+        dl = torch.utils.data.DataLoader(few_digits(256).train_ds, 64, shuffle=True)
         return DataBunch(dl, None, 10)
     own = lambda: harder(generator=torch.Generator().manual_seed(3))
     rms = partial(torch.optim.RMSprop, momentum=0.5)
@@ -249,7 +249,7 @@ def test_resumed_with_what_makes_it_harder():
 # Lesson 08a_long_runs, cell test-epochs-are-counted-in-total: Use it
 def test_epochs_are_counted_in_total():
     with tempfile.TemporaryDirectory() as folder:
-        data,path = small_part(256),f'{folder}/new/folders/run.pt'
+        data,path = few_digits(256),f'{folder}/new/folders/run.pt'
         assert trained(data, 1, path=path)[1].n_iter==4      # nothing there: it begins
         learn,run = trained(data, 3, path=path)
         assert [row['epoch'] for row in run.avg_stats.history]==[0, 1, 2]
@@ -283,7 +283,7 @@ def test_epochs_are_counted_in_total():
 # Lesson 08a_long_runs, cell test-early-stopping-and-its-best-weights-surv: Use it
 def test_early_stopping_and_its_best_weights_survive():
     torch.set_num_threads(1)
-    data = small_part(128)
+    data = few_digits(128)
     def fitted(epochs, patience, cbs=(), path=None, every=None, seed=0):
         learn = get_learner(data, seed, lr=0.4)
         save = [CheckpointCallback(path, resume=True, every=every)] if path else []
@@ -341,7 +341,7 @@ def test_what_is_not_in_the_state_dict():
         try: run.fit(2, learn)
         except Stop: pass
         return learn,run
-    data = small_part(256)
+    data = few_digits(256)
     with tempfile.TemporaryDirectory() as folder:
         path = f'{folder}/run.pt'
         fitted([StopAt(6), CheckpointCallback(path, every=1)])
@@ -367,7 +367,7 @@ def test_what_does_not_fit_is_refused_and_nothing_changes():
         assert all(torch.equal(v, before[k]) for k,v in now.items())
         assert not learn.opt.state
     with tempfile.TemporaryDirectory() as folder:
-        data,path = small_part(256),f'{folder}/run.pt'
+        data,path = few_digits(256),f'{folder}/run.pt'
         trained(data, 2, [StopAt(6)], path, every=2)
         other = get_learner(data, nfs=(8,12))
         refused('model: .*in the file.* and .* here', other, callbacks(), path)
@@ -383,7 +383,7 @@ def test_what_does_not_fit_is_refused_and_nothing_changes():
         refused('parameter groups', grouped, callbacks(), path)
         lost = 'callbacks: the file has the state of recorder'
         refused(lost, get_learner(data), callbacks()[:1], path)
-        fewer = get_learner(small_part(128))
+        fewer = get_learner(few_digits(128))
         refused('an epoch of 4 batches, here an epoch has 2', fewer, callbacks(), path)
         sets = data.train_ds,data.valid_ds
         own = DataBunch(*get_dls(*sets, 64, generator=torch.Generator()), 10)
@@ -402,7 +402,7 @@ def test_a_bad_newest_file():
                  lambda raw: np.random.default_rng(0).bytes(900))
     for bad in bad_files:
         with tempfile.TemporaryDirectory() as folder:
-            data,path = small_part(256),Path(folder)/'run.pt'
+            data,path = few_digits(256),Path(folder)/'run.pt'
             undisturbed = trained(data, 3)
             trained(data, 3, [StopAt(11)], path, every=1)
             prev = Path(f'{path}.prev')
@@ -429,7 +429,7 @@ class Keeps(Callback):
     def state_dict(self): return {'best': [1, self.what]}
 
 def test_state_that_could_not_be_read_is_not_written():
-    data = small_part(128)
+    data = few_digits(128)
     where = r"state\['callbacks'\]\['keeps'\]\['best'\]\[1\] is a"
     def fit(what, path):
         Runner([Keeps(what), CheckpointCallback(path)]).fit(1, get_learner(data))
@@ -448,7 +448,7 @@ def test_state_that_could_not_be_read_is_not_written():
 # Lesson 08a_long_runs, cell test-a-full-disk: What does not fit is refused
 def test_a_full_disk():
     def check_full(path, full):
-        data,prev = small_part(128),Path(f'{path}.prev')
+        data,prev = few_digits(128),Path(f'{path}.prev')
         text = 'could not be written.*(No space|too large)'
         for limit in (0, 1, 2):         # at once, and after one more good checkpoint
             Runner(CheckpointCallback(path)).fit(1+limit, get_learner(data))
@@ -484,7 +484,7 @@ def test_where_nothing_can_be_written():
         with pytest.raises(CheckpointError, match='cannot be written') as e:
             run.fit(1, get_learner(data))
         assert str(path) in str(e.value) and run.n_iter==0       # before the training
-    data = small_part(128)
+    data = few_digits(128)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder)/'a file').touch()
         refused(Path(folder)/'a file'/'run.pt')
@@ -503,7 +503,7 @@ def test_where_nothing_can_be_written():
 # Lesson 08a_long_runs, cell test-exceptions-leave-a-whole-checkpoint: What does not ...
 def test_exceptions_leave_a_whole_checkpoint():
     torch.set_num_threads(1)
-    data = small_part(256)
+    data = few_digits(256)
     undisturbed = trained(data, 3)
     cases = (('after_backward', KeyboardInterrupt, 6), ('begin_batch', ValueError, 6),
              ('after_step', KeyboardInterrupt, 6),
@@ -532,7 +532,7 @@ class Leaves(Callback):
         if self.n_iter==1: raise CancelTrainException()
 
 def test_a_batch_that_failed_is_not_saved():
-    data = small_part(256)
+    data = few_digits(256)
     with tempfile.TemporaryDirectory() as folder:
         path = f'{folder}/run.pt'
         with pytest.raises(KeyboardInterrupt):
@@ -616,12 +616,12 @@ class Norms(Callback):
 
 def test_clipping_keeps_the_direction():
     free = Norms(79)
-    Runner(free).fit(1, get_learner(small_part(1024)))
+    Runner(free).fit(1, get_learner(few_digits(1024)))
     # so that about half of them are clipped
     limit = float(np.median([raw.norm() for raw in free.seen]))
     before,after = Norms(79),Norms(81)
     run = Runner([before, after, GradientClip(limit)])
-    run.fit(1, get_learner(small_part(1024)))
+    run.fit(1, get_learner(few_digits(1024)))
     n_clipped = 0
     for raw,clipped in zip(before.seen, after.seen):
         if raw.norm()>limit:
@@ -781,7 +781,7 @@ def test_mixed_precision_keeps_its_promise():
         def after_backward(self):
             dtypes = {p.grad.dtype for p in self.model.parameters()}
             self.seen.update(('grad', dtype, False) for dtype in dtypes)
-    data,found = small_part(1024),[]
+    data,found = few_digits(1024),[]
     for cbs in ([], [MixedPrecision()]):
         learn,types = get_learner(data),Types()
         quiet = AvgStatsCallback(accuracy, printer=lambda line: None)

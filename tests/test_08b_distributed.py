@@ -17,13 +17,13 @@ from minifastai.norms import BatchNorm,RunningBatchNorm
 
 # Lesson 08b_distributed, cell test-solution-average: Averaging gradients by hand
 def test_solution_average_gradients():
-    def averaged(model):
+    def averages(model):
         for p in model.parameters():
             if p.grad is None: continue
             dist.all_reduce(p.grad)
             p.grad /= dist.get_world_size()
     def unwritten(model): ...
-    assert check('08b.1', averaged) and check('08b.1', unwritten).kind=='not yet'
+    assert check('08b.1', averages) and check('08b.1', unwritten).kind=='not yet'
 
 
 # Lesson 08b_distributed, cell test-solution-share: Shares of the data
@@ -62,28 +62,28 @@ def test_merged_statistics_are_those_of_one_process():
 
 # Lesson 08b_distributed, cell test-solution-weighted: A loss for everybody
 def test_solution_weighted():
-    def weighted_loss(loss, n):
+    def weighted(loss, n):
         total = torch.tensor(n)
         dist.all_reduce(total)
         return loss*(n*dist.get_world_size()/total)
     def unwritten(loss, n): ...
-    assert check('08b.3', weighted_loss) and check('08b.3', unwritten).kind=='not yet'
+    assert check('08b.3', weighted) and check('08b.3', unwritten).kind=='not yet'
 
 
 # Lesson 08b_distributed, cell test-loss-of-all: A training on two processes, by hand
 def test_the_loss_of_all():
     g = torch.Generator().manual_seed(0)
-    x = torch.randn(5, 3, generator=g, dtype=torch.float64)
+    items = torch.randn(5, 3, generator=g, dtype=torch.float64)
     def play(rank, n):
         w = torch.ones(3, dtype=torch.float64, requires_grad=True)
-        mine = share(x, rank, n)
+        mine = share(items, rank, n)
         loss,n_items = loss_of_all((mine@w).square().mean(), len(mine))
         loss.backward()
         grad = w.grad if len(mine) else torch.zeros_like(w)
         dist.all_reduce(grad)
         return loss.item(),n_items.item(),grad/n
     w = torch.ones(3, dtype=torch.float64, requires_grad=True)
-    whole = (x@w).square().mean()
+    whole = (items@w).square().mean()
     whole.backward()
     for n in (1, 2, 3, 7):
         for loss,n_items,grad in pretend(n, play, n):
@@ -93,12 +93,12 @@ def test_the_loss_of_all():
 
 # Lesson 08b_distributed, cell test-solution-anybody: The vote
 def test_solution_anybody():
-    def anybody_wishes(wish):
+    def anybody(wish):
         found = torch.tensor(int(wish))
         dist.all_reduce(found, dist.ReduceOp.MAX)
         return bool(found)
     def unwritten(wish): ...
-    assert check('08b.4', anybody_wishes)
+    assert check('08b.4', anybody)
     assert check('08b.4', unwritten).kind=='not yet'
 
 

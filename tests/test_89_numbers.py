@@ -20,8 +20,8 @@ def agree(ours, theirs, rel=1e-3, floor=1e-12):
 
 # Lesson 89_numbers, cell test-the-lessons-numbers: Spread
 def test_the_lessons_numbers():
-    t = tensor([1., 2., 4., 18.])
-    for x in t, tensor([1, 2, 4, 18]), t.view(2, 2).double(), [1, 2, 4, 18]:
+    four = tensor([1., 2., 4., 18.])
+    for x in four, tensor([1, 2, 4, 18]), four.view(2, 2).double(), [1, 2, 4, 18]:
         assert variance(x)==47.1875 and mean_absolute_deviation(x)==5.875
         assert abs(standard_deviation(x)-6.8693)<1e-4
         assert abs(variance(x, correction=1)-47.1875*4/3)<1e-5

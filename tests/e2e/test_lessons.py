@@ -4,10 +4,11 @@ exercises with folded solutions, questions, a text for each picture.
 And what no notebook has, lesson or engine room: an output that fills the screen, an
 error, a path of somebody's machine."""
 import re
+import symtable
 
 import pytest
 from notebooks import (
-    ALT, find, is_code, is_folded, name_of, notebooks, read, source)
+    ALT, find, is_code, is_folded, is_test, name_of, notebooks, read, source)
 
 NOTEBOOKS = [name_of(path) for path in notebooks()]
 LESSONS = [name for name in NOTEBOOKS if '/' not in name]
@@ -130,3 +131,50 @@ def test_outputs_are_those_of_a_run_and_clean(name):
                 assert not re.match(left_over, text), f'{where} {text[:60]}'
             path = re.search(r'/(home|root|work|Users)/', text)
             assert not path, f'{where} a path of a machine'
+
+
+def names_in(text: str) -> tuple[set[str], set[str], set[str]]:
+    "What a cell binds, what it imports, and what it reads and binds nowhere itself"
+    top = symtable.symtable(text, 'cell', 'exec')
+    names = top.get_symbols()
+    imported = {name.get_name() for name in names if name.is_imported()}
+    bound = {name.get_name() for name in names if name.is_assigned()}-imported
+    read = {name.get_name() for name in names if name.is_referenced()}
+    inner = top.get_children()
+    while inner:
+        scope = inner.pop()
+        inner += scope.get_children()
+        read |= {name.get_name() for name in scope.get_symbols()
+                 if name.is_global() and name.is_referenced()}
+    return bound, imported, read-bound-imported
+
+
+def rebound(cells: list[dict]) -> list[str]:
+    "Which cells read a name of the lesson that a test has bound anew"
+    taught, dirty, found = set(), {}, []
+    for cell in cells:
+        lines = source(cell).split('\n') if is_code(cell) else []
+        plain = ['' if line.startswith(('%', '!')) or line.endswith('??') else line
+                 for line in lines]
+        bound, imported, read = names_in('\n'.join(plain))
+        if is_test(cell): dirty |= dict.fromkeys(bound & taught, cell['id'])
+        else:
+            found += [f'{cell["id"]} reads {name}, which {dirty[name]} has bound anew'
+                      for name in read & dirty.keys()]
+            for name in bound | imported: dirty.pop(name, None)
+            taught |= bound | imported
+    return found
+
+
+@pytest.mark.parametrize('name', NOTEBOOKS)
+def test_tests_leave_the_names_of_a_lesson_alone(name): assert not rebound(cells(name))
+
+
+def test_a_rebound_name_is_noticed():
+    def cell(id, text): return {'id': id, 'cell_type': 'code', 'source': text}
+    use = cell('use', 'def show(): return learn')
+    before, test = cell('a', 'learn = 1'), cell('t', '#| test it\nlearn = 2')
+    assert rebound([before, test, use]) == [
+        'use reads learn, which t has bound anew']
+    assert rebound([before, test, cell('b', 'learn = 3'), use]) == []
+    assert rebound([before, cell('t', '#| test it\nimport learn'), use]) == []
