@@ -100,6 +100,7 @@ def test_values_in_their_order_in_memory():
 # Lesson 93d_watch, cell test-stats-plots: What is drawn of them
 def test_series_and_unit():
     from types import SimpleNamespace
+    from matplotlib.figure import Figure
     from minifastai.engine.watch import StatsPlots
     def layer(n, seen):
         values = [torch.tensor(float(i)) for i in range(n)]
@@ -112,7 +113,8 @@ def test_series_and_unit():
     assert list(batches)==[0, 2, 4] and values.tolist()==[0, 1, 2]
     assert list(stats.series('means'))==[0]    # the other recorded nothing
     stats.layers.append(layer(8, 16))
-    assert stats.unit=='use' and stats.plot_means(first=4).get_xlabel()=='use'
+    ax = stats.plot_means(Figure().subplots(), first=4)
+    assert stats.unit=='use' and ax.get_xlabel()=='use'
     stats.layers = [layer(0, 0)]
     assert 'nothing is recorded' in raised(ValueError, stats.plot_means)
 
