@@ -203,14 +203,17 @@ def save_results(
     made_of:dict[str,Any],   # what it was built from
     data:Any,                # what it was trained on, a `DataBunch`
 ) -> None:
-    "Write model.pt and history.json"
+    "Write model.pt and history.json; Usage where the disk does not take them"
     from minifastai.engine.model_file import write_model
-    write_model(out/'model.pt', model.state_dict(), made_of, data.mean, data.std,
-                list(data.train_ds.x.shape[2:]), [str(i) for i in range(data.c)])
+    from minifastai.engine.saving import CheckpointError
     numbers = {'facts': {name: str(fact) for name,fact in known.items()},
                'epochs': run.avg_stats.history, 'losses': run.recorder.losses,
                'lrs': run.recorder.lrs}
-    (out/'history.json').write_text(json.dumps(numbers, indent=1), encoding='utf-8')
+    try:
+        write_model(out/'model.pt', model.state_dict(), made_of, data.mean, data.std,
+                    list(data.train_ds.x.shape[2:]), [str(i) for i in range(data.c)])
+        (out/'history.json').write_text(json.dumps(numbers, indent=1), encoding='utf-8')
+    except (OSError, CheckpointError) as e: raise Usage(f'{out}: {e}') from None
 
 # %% ../nbs/98_cli.ipynb #the-job
 def train(
@@ -242,13 +245,17 @@ def train(
     run,stats,stopped = one_cycle(args.epochs, learn, cbs, lr)
     rows = run.avg_stats.history
     if out:
+        known = facts(args, data, cbs[1].device, lr, rows, stopped)
+        # first what nobody could draw again
+        save_results(out, known, run, model, made_of, data)
         figures = draw_training(finder, run, stats)
         if rows:
             preds,targs = run.get_preds(learn)
             figures |= draw_mistakes(preds, targs, data.valid_ds.x)
-        known = facts(args, data, cbs[1].device, lr, rows, stopped)
-        page = write_report(out, known, rows, figures)
-        save_results(out, known, run, model, made_of, data)
+        try: page = write_report(out, known, rows, figures)
+        except OSError as e:
+            raise Usage(f'{out}: the report cannot be written ({e.strerror or e}); '
+                        'model.pt and history.json are there') from None
         ended = 'interrupted; what was finished is in the ' if stopped else ''
         tell(f'{ended}report: {page}')
     return 130 if stopped else 0

@@ -134,6 +134,19 @@ def test_the_report_says_what_it_is_of():
         assert part in page, part
 
 
+# Lesson 98_cli, cell test-a-full-disk: What must hold
+def test_a_full_disk_is_one_line_and_keeps_the_model():
+    def full(*args, **kwargs): raise OSError(28, 'No space left on device')
+    with tempfile.TemporaryDirectory() as tmp:
+        quick = ['--data', tiny_data(tmp), '--bs', '100', '--lr', '0.1']
+        for i,place in enumerate(['torch.save', 'minifastai.cli.write_report']):
+            out = Path(tmp, f'report{i}')
+            with mock.patch(place, full):
+                code,_,err = call('train', *quick, '--out', str(out))
+            assert code==2 and err.count('\n')==1 and 'No space left' in err
+            assert (out/'model.pt').exists()==(i==1)
+
+
 # Lesson 98_cli, cell test-model-comes-back: What must hold
 def test_the_model_in_the_file_is_the_one_that_was_trained():
     from minifastai.cnn import get_runner
