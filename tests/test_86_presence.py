@@ -3,9 +3,7 @@
 import math
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given,settings,strategies as st
-from minifastai.engine import presence
 from minifastai.engine.presence import *
 
 

@@ -2,9 +2,9 @@
 # Do not edit: change the notebook.
 import contextlib,io,math,sys
 from pathlib import Path
+from unittest.mock import patch
 import pytest
 import torch
-import torch.nn.functional as F
 from minifastai.engine import sheet
 from minifastai.engine.sheet import *
 from minifastai.losses import binary_cross_entropy,cross_entropy
@@ -91,12 +91,9 @@ def test_spreadsheet_never_overwrites_silently():
         bad = EntropyTable([1, 2], [0]*5)
         refuses(ValueError, 'wanted', Path(tmp)/'bad.xlsx', [bad])
         assert [f.name for f in Path(tmp).iterdir()]==['mine.xlsx']
-        saved = sys.modules.get('openpyxl')
-        sys.modules['openpyxl'] = None          # as if it were not installed
-        try: refuses(ImportError, 'pip install openpyxl', Path(tmp)/'new.xlsx', [table])
-        finally:
-            del sys.modules['openpyxl']
-            if saved is not None: sys.modules['openpyxl'] = saved
+        # as if it were not installed
+        with patch.dict(sys.modules, openpyxl=None):
+            refuses(ImportError, 'pip install openpyxl', Path(tmp)/'new.xlsx', [table])
 
 
 # Lesson 87_sheet, cell test-shipped: The file that is shipped

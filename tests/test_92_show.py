@@ -3,7 +3,7 @@
 import pytest
 
 
-# Lesson 92_show, cell test-axis: Show: what draws
+# Lesson 92_show, cell test-axis: Axes
 def test_an_axis_is_labelled():
     import matplotlib.pyplot as plt
     from minifastai.engine.show import axis
@@ -12,10 +12,12 @@ def test_an_axis_is_labelled():
     texts = given.get_title(),given.get_xlabel(),given.get_ylabel()
     assert texts==('a title', 'batch', 'loss')
     assert axis(None, '', '', '').figure is not given.figure
+    plt.close('all')
 
 
 # Lesson 92_show, cell test-search-pictures: A search for a learning rate
 def test_pictures_of_a_search():
+    import matplotlib.pyplot as plt
     import numpy as np
     from types import SimpleNamespace
     from matplotlib.figure import Figure
@@ -60,6 +62,7 @@ def test_pictures_of_a_search():
     assert [list(ax.lines[1].get_xdata()) for ax in (left, right)]==[[1.5, 6], [0.5, 2]]
     assert np.allclose(left.lines[1].get_ydata(), [0.91, (0.95+0.882)/2])
     assert right.get_legend().get_texts()[0].get_text()=='a'
+    plt.close('all')
 
 
 # Lesson 92_show, cell test-bar: Lines of a table, and a bar
@@ -103,6 +106,7 @@ def test_a_line_of_a_table():
 
 # Lesson 92_show, cell test-show-maps: What layers make of a picture
 def test_maps_of_each_layer_are_drawn():
+    import matplotlib.pyplot as plt
     import torch
     from torch import nn
     from minifastai.engine.show import show_maps
@@ -113,10 +117,12 @@ def test_maps_of_each_layer_are_drawn():
     assert 'layer 2: 3 by 3' in fig.axes[8].get_title(loc='left')
     shapes = {image.get_array().shape for ax in fig.axes[8:] for image in ax.images}
     assert shapes=={(3, 3)}
+    plt.close('all')
 
 
 # Lesson 92_show, cell test-windows: Windows and filters
 def test_windows_and_filters():
+    import matplotlib.pyplot as plt
     import torch
     from minifastai.engine.show import (
         draw_channels,draw_filters,draw_places,draw_window)
@@ -142,10 +148,12 @@ def test_windows_and_filters():
     fig = draw_channels(maps, weight, maps, maps.sum(0), ['a', 'b', 'c'])
     found = [ax.get_title() for ax in fig.axes]
     assert found.count('what it adds')==2 and found[-1]=='c' and found[0]=='a'
+    plt.close('all')
 
 
 # Lesson 92_show, cell test-bars-show-both: Softmax beside sigmoid
 def test_bars_show_both():
+    import pytest
     from minifastai.engine.show import bars_html
     page = bars_html([3, 2, -2, 4, -1])
     for text in ('0.661', '0.243', '0.982', '0.881', 'width:66.1%', 'width:98.2%',
@@ -176,6 +184,7 @@ def test_sliders_move_the_bars():
 
 # Lesson 92_show, cell test-show-images: Pictures
 def test_show_images():
+    import matplotlib.pyplot as plt
     import numpy as np,torch
     from matplotlib.figure import Figure
     from minifastai.engine.show import show_images
@@ -191,6 +200,7 @@ def test_show_images():
     assert len(show_images(np.zeros((2, 9), np.uint8), fig=Figure()).axes)==2
     for x in (torch.rand(784), torch.rand(28, 28), torch.rand(1, 1, 1, 4, 4)):
         assert 'x[None]' in raised(ValueError, show_images, x)
+    plt.close('all')
 
 
 # Lesson 92_show, cell test-accuracy-map: A map of accuracies
@@ -232,6 +242,7 @@ def test_lines_and_pictures_of_statistics():
     assert abs(image.norm(9)-math.log(10)/math.log(100))<1e-6 # log(1 + count)
     mine = plt.subplots(1, 2)[1]
     assert draw_hists(hists, {0: 0., 4: 0.}, (-1, 3), 'batch', mine)==list(mine)
+    plt.close('all')
 
 
 # Lesson 92_show, cell test-hist-svg: Statistics of layers

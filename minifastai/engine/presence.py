@@ -182,7 +182,7 @@ def evaluate(
         asked = [scores(head, model(part.images)) for part in (valid, test)]
     records = []
     for rule in asked[0]:
-        on_valid,on_test = (scores[rule] for scores in asked)
+        on_valid,on_test = (found[rule] for found in asked)
         threshold = best_threshold(on_valid, valid.present)
         right = exact_matches(on_test, threshold, test.present).double()
         record = {kind: right[test.count==i].mean().item()

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['axis', 'plot_loss', 'plot_lr', 'plot_loss_by_lr', 'plot_finder', 'mark_rate', 'plot_descent', 'draw_rates',
            'rate_slider', 'plot_guides', 'write_line', 'table_line', 'Bar', 'show_maps', 'draw_numbers', 'draw_window',
-           'draw_filters', 'draw_places', 'draw_channels', 'bar_cells', 'bars_html', 'entropy_widget', 'grid',
-           'show_images', 'accuracy_map', 'draw_lines', 'draw_hists', 'hist_svg', 'stats_svg', 'hist_widget',
+           'draw_map', 'draw_filters', 'draw_places', 'draw_channels', 'bar_cells', 'bars_html', 'entropy_widget',
+           'show_images', 'accuracy_map', 'grid', 'draw_lines', 'draw_hists', 'hist_svg', 'stats_svg', 'hist_widget',
            'button_and_area', 'as_png', 'labelling_tool', 'plain_source', 'sources_below']
 
 # %% ../../nbs/engine/92_show.ipynb #imports
@@ -33,11 +33,12 @@ def axis(
     title:str,      # over the picture
     xlabel:str,     # what is drawn to the right, with its unit
     ylabel:str,     # what is drawn upwards, with its unit
+    size:tuple[float,float]=(6, 3.2), # of a new figure, in inches
 ) -> 'Axes':
     "An axis with its labels and a faint grid"
     if ax is None:
         import matplotlib.pyplot as plt
-        ax = plt.subplots(figsize=(6, 3.2), layout='constrained')[1]
+        ax = plt.subplots(figsize=size, layout='constrained')[1]
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     ax.grid(alpha=0.3)
     return ax
@@ -114,10 +115,8 @@ def plot_descent(
     ax:'Axes|None'=None, # draw into it; None: a new figure
 ) -> 'Axes':
     "Draw what a suggestion is read from; returns the axis"
-    if ax is None:
-        import matplotlib.pyplot as plt
-        ax = plt.subplots(figsize=(8, 4.2), layout='constrained')[1]
-    axis(ax, 'The anatomy of a suggestion', 'learning rate (log scale)', 'loss')
+    title,xlabel = 'The anatomy of a suggestion','learning rate (log scale)'
+    ax = axis(ax, title, xlabel, 'loss', (8, 4.2))
     ax.plot(lrs, found.losses, '.', color='0.6', label='losses, the worst cut off')
     ax.plot(lrs, found.curve, color='tab:blue', label='mean with the neighbours')
     flat = lrs[:max(2, found.end//3)]
@@ -177,7 +176,6 @@ def rate_slider(
     losses_at:Callable, # losses_at(lr) gives the losses of a few batches at this rate
 ) -> 'VBox':
     "A slider for the rate, and the picture that belongs to it"
-    import io
     import ipywidgets as widgets
     import matplotlib.pyplot as plt
     slider = widgets.FloatLogSlider(value=finder.suggestion or 0.01, min=-6, max=1,
@@ -320,7 +318,7 @@ def draw_numbers(
 ) -> None:
     "Draw a few numbers as coloured squares, with each number in its square"
     low = 0 if cmap=='gray' else -limit
-    ax.imshow(numbers, cmap=cmap, vmin=low, vmax=limit)
+    ax.imshow(numbers.cpu().numpy(), cmap=cmap, vmin=low, vmax=limit)
     for i,row in enumerate(numbers.tolist()):
         for j,value in enumerate(row):
             dark = value<limit/2 if cmap=='gray' else abs(value)>0.7*limit
@@ -342,7 +340,7 @@ def draw_window(
     window = picture[row:row+h, col:col+w]
     fig = plt.figure(figsize=(9, 2.6), layout='constrained')
     whole,*others = fig.subplots(1, 4)
-    whole.imshow(picture, cmap='gray', vmin=0, vmax=1)
+    whole.imshow(picture.cpu().numpy(), cmap='gray', vmin=0, vmax=1)
     whole.add_patch(_frame(row, col, h, w, 'tab:orange'))
     whole.set_title('where the window is', fontsize=10)
     whole.axis('off')
@@ -358,6 +356,18 @@ def _frame(row, col, h, w, color, **style):
     style = {'lw': 2, 'fill': False, **style}
     return Rectangle((col-0.5, row-0.5), w, h, edgecolor=color, **style)
 
+def draw_map(
+    ax:'Axes',        # the axis to draw into
+    numbers:'Tensor', # (H, W)
+    title:Any='',     # over them, a text or a number
+    limit:float|None=None, # the size that gets the full colour; None: the largest
+) -> None:
+    "Draw numbers as a picture; orange is below 0, purple above"
+    if limit is None: limit = max(abs(numbers).max().item(), 1e-12)
+    ax.imshow(numbers.cpu().numpy(), cmap='PuOr', vmin=-limit, vmax=limit)
+    ax.set_title(title, fontsize=10)
+    ax.axis('off')
+
 def draw_filters(
     filters:'Tensor|Sequence[Tensor]', # each (rows, columns)
     maps:'Tensor|Sequence[Tensor]',    # of each filter, the map that it makes
@@ -371,14 +381,12 @@ def draw_filters(
     axs = fig.subplots(2, n, squeeze=False, height_ratios=(0.6, 1))
     for ax in axs.flat: ax.axis('off')
     if picture is not None:
-        axs[1, 0].imshow(picture, cmap='gray')
+        axs[1, 0].imshow(picture.cpu().numpy(), cmap='gray')
         axs[1, 0].set_title('the picture', fontsize=10)
         axs = axs[:,1:]
     for i,(upper,lower) in enumerate(axs.T):
-        for ax,numbers in (upper, filters[i]),(lower, maps[i]):
-            limit = max(abs(numbers).max().item(), 1e-12)
-            ax.imshow(numbers, cmap='PuOr', vmin=-limit, vmax=limit)
-        if titles: upper.set_title(titles[i], fontsize=10)
+        draw_map(upper, filters[i], titles[i] if titles else '')
+        draw_map(lower, maps[i])
     return fig
 
 def draw_places(
@@ -423,20 +431,13 @@ def draw_channels(
     n = len(maps)
     fig = plt.figure(figsize=(9, 2.4*n), layout='constrained')
     spec = fig.add_gridspec(n, 4)
-    limit,height = (abs(numbers).max().item() for numbers in (parts, total))
+    incoming,added = (abs(numbers).max().item() for numbers in (maps, parts))
     for i in range(n):
-        drawn = ((maps[i], titles[i], abs(maps).max().item()),
-                 (parts[i], 'what it adds', limit))
-        for column,(numbers,title,most) in zip((0, 2), drawn):
-            ax = fig.add_subplot(spec[i, column])
-            ax.imshow(numbers, cmap='PuOr', vmin=-most, vmax=most)
-            ax.set_title(title, fontsize=10)
-            ax.axis('off')
-        draw_numbers(fig.add_subplot(spec[i, 1]), filter[i], 'its part of the filter')
-    ax = fig.add_subplot(spec[:, 3])
-    ax.imshow(total, cmap='PuOr', vmin=-height, vmax=height)
-    ax.set_title(titles[n], fontsize=10)
-    ax.axis('off')
+        left,middle,right = (fig.add_subplot(spec[i, column]) for column in range(3))
+        draw_map(left, maps[i], titles[i], incoming)
+        draw_numbers(middle, filter[i], 'its part of the filter')
+        draw_map(right, parts[i], 'what it adds', added)
+    draw_map(fig.add_subplot(spec[:, 3]), total, titles[n])
     return fig
 
 # %% ../../nbs/engine/92_show.ipynb #bc4c60c1
@@ -490,19 +491,6 @@ def entropy_widget(
         return button
     buttons = widgets.HBox([shift_button(-1), shift_button(+1)])
     return widgets.HBox([widgets.VBox([*sliders, buttons]), bars])
-
-# %% ../../nbs/engine/92_show.ipynb #grid
-def grid(
-    n:int,        # how many axes
-    n_cols:int=2, # so many in a row
-) -> 'list[Axes]':
-    "The axes of a new figure"
-    import matplotlib.pyplot as plt
-    rows,columns = -(-n//n_cols),min(n, n_cols)
-    axs = plt.subplots(rows, columns, figsize=(9, 2.6*rows), layout='constrained',
-                       squeeze=False)[1].flat
-    for ax in axs[n:]: ax.remove()
-    return list(axs[:n])
 
 # %% ../../nbs/engine/92_show.ipynb #show-images
 def show_images(
@@ -586,6 +574,17 @@ def _places(suggested, rates):
     return [(i, min(max(y, -0.45), len(logs)-0.55)) for i,y in found]
 
 # %% ../../nbs/engine/92_show.ipynb #draw-statistics
+def grid(
+    n:int, # how many axes
+) -> 'list[Axes]':
+    "The axes of a new figure, two in a row"
+    import matplotlib.pyplot as plt
+    rows,columns = -(-n//2),min(n, 2)
+    axs = plt.subplots(rows, columns, figsize=(9, 2.6*rows), layout='constrained',
+                       squeeze=False)[1].flat
+    for ax in axs[n:]: ax.remove()
+    return list(axs[:n])
+
 def draw_lines(
     series:Mapping,   # {layer: (batches, values)}
     title:str,        # over the picture
