@@ -134,6 +134,8 @@ def get_runner(
                                  # recorder, table of loss and accuracy, progress bar
     opt_func:Callable|None=None, # opt_func(parameters, lr=lr); None: torch.optim.SGD
     loss_func:Callable=F.cross_entropy, # loss_func(pred, yb) gives a scalar
+    metrics:Callable|Sequence|None=accuracy, # one or a list, for the table; None: only
+                                 # the loss. For regression a function of your own
     channels_last:bool=False,    # keep pictures pixel by pixel in memory, not channel
                                  # by channel? Often faster
     compile:bool=False,          # compile the model? Often faster, after a first batch
@@ -146,5 +148,5 @@ def get_runner(
     networks.arrange(model, channels_last, compile)
     opt = (opt_func or torch.optim.SGD)(model.parameters(), lr=lr)
     learn = Learner(model, opt, loss_func, data)
-    usual = [Recorder, AvgStatsCallback(accuracy), ProgressCallback]
+    usual = [Recorder, AvgStatsCallback(metrics), ProgressCallback]
     return learn,Runner(usual if cbs is None else cbs)

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from .data import DataBunch
 from .engine import guard
-from .engine.state import State,concat,on_cpu
+from .engine.state import State,WithoutData,concat,on_cpu
 
 # %% ../nbs/05d_runner.ipynb #9cd7704d
-class Learner:
+class Learner(WithoutData):
     "What is needed to learn: a model, its optimizer, a loss function and data"
     def __init__(self,
         model:torch.nn.Module,       # what is trained
@@ -52,12 +52,13 @@ class Callback:
     the runner's. To change one, write it there: `self.run.xb = ...`. A callback with
     `__call__(event)` hears of all. A subclass need not call `super().__init__`."""
     _order:float = 0        # callbacks with a lower number are called first
-    run:Any = None          # the runner that it belongs to, once there is one
+    run:'Runner' = None     # type: ignore[assignment]  # its runner, once it has one
 
     @property
     def name(self) -> str:
         "The class's name in snake case, without 'Callback': so the runner calls it"
         return guard.callback_name(type(self))
+    def __repr__(self) -> str: return guard.described_callback(self)
     def set_runner(self, run:'Runner') -> None: self.run = run
     def handler(self, event:str) -> Callable|None:
         "What the runner calls at `event`; None: nothing"
@@ -201,6 +202,7 @@ class Runner(Loop):
     ):
         self.cbs = guard.as_callbacks(cbs, cb_funcs, Callback, TrainEvalCallback)
         guard.name_callbacks(self, Callback, EVENTS)
+    def __repr__(self) -> str: return f'Runner: {", ".join(map(repr, self.cbs))}'
 
     def _once(self, learn, dl, one_batch=None):
         "One pass without a fit; modes and counters are put back"

@@ -169,6 +169,8 @@ class LRFinder(Callback):
         self.max_iter,self.curve = max_iter,sched_exp(min_lr, max_lr)
         self.smooth,self.worse = smooth,worse
         self.begin_fit()
+    def __repr__(self) -> str:
+        return f'LRFinder: {len(self.lrs)} batches; {self.stopped or "not ended yet"}'
 
     def begin_fit(self):
         self.lrs,self.losses,self.smoothed,self.mean,self.stopped = [],[],[],0.,None

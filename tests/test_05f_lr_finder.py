@@ -178,7 +178,7 @@ def test_fewer_than_the_maximum():
     short = LRFinder(max_iter=20, max_lr=1e-3)
     Runner([short, ParamScheduler('lr', sched_no(7.))]).fit(10, tiny_learner())
     assert len(short.lrs)==20 and math.isclose(short.lrs[-1], 1e-3)
-    assert 'max_iter' in short.stopped
+    assert 'max_iter' in short.stopped and repr(short).endswith(short.stopped)
     poisoned = LRFinder()
     Runner([poisoned, Poison()]).fit(10, tiny_learner())
     assert len(poisoned.losses)==5 and 'nan' in poisoned.stopped

@@ -238,6 +238,21 @@ def test_by_hand_and_from_a_list_are_one_network():
     assert torch.equal(first(pictures.train_ds.x), second(pictures.train_ds.x))
 
 
+# Lesson 06a_cuda_cnn, cell test-metrics-of-get-runner: Exercise 06a.7: how much has ...
+def test_metrics_take_the_place_of_accuracy():
+    x = torch.rand(64, 1, 8, 8)
+    ds = Dataset(x, x.mean((2, 3)))
+    means = DataBunch(*get_dls(ds, ds, 32), 1)
+    def mae(pred, yb): return (pred-yb).abs().mean()
+    both = ['loss', 'mae']
+    for metrics,names in (mae, both),([mae], both),(None, ['loss']):
+        learn_,run_ = get_runner(get_cnn_model(means, [4]), means, lr=0.01,
+                                 loss_func=F.mse_loss, metrics=metrics)
+        run_.avg_stats.printer = lambda text: None
+        run_.fit(1, learn_)
+        assert run_.avg_stats.train_stats.names==names
+
+
 # Lesson 06a_cuda_cnn, cell test-any-size-any-filters: Exercise 06a.7: how much has ...
 def test_any_size_any_filters():
     cases = [(1, 28, [8, 16]), (3, 32, [4, 8, 8]), (1, 17, [8]), (2, 64, [4]*5)]

@@ -151,6 +151,20 @@ def test_a_learner_in_a_line():
     assert 'with 8 parameters, more with the first batch, SGD' in repr(small(lazy))
 
 
+# Lesson 91_guard, cell test-described-callbacks: A learner, before it is trained
+class Keeper(Callback):
+    def __init__(self, **kwargs): vars(self).update(kwargs)
+
+def test_a_callback_in_a_line():
+    run = Runner([Keeper(n=3, name_='a', _own=1, nothing=None, few=[1, 2], many=[0]*9,
+                         func=math.floor, part=partial(math.pow, 2), t=torch.zeros(99),
+                         o=object(), act=nn.Linear(1, 1))])
+    assert repr(run.keeper)==(
+        "Keeper(n=3, name_='a', few=[1, 2], many=<9 in a list>, func=floor, part=pow, "
+    't=<Tensor>, o=<object>, act=<Linear>)')
+    assert repr(run)==f'Runner: TrainEvalCallback(), {run.keeper!r}'
+
+
 # Lesson 91_guard, cell test-callbacks: Callbacks and their names
 class Late(Callback): _order = 5
 class Early(Callback): _order = -5

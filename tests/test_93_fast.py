@@ -149,3 +149,13 @@ def test_the_short_cut_gives_the_same_batches():
         assert (found, number)==batches(DataLoader, own, as_is) and len(found)==6
         wanted = [([2*v for v in x], y) for x,y in found]
         assert batches(BatchLoader, own, doubled)==(wanted, number)
+
+
+# Lesson 93_fast, cell test-loader-in-a-line: A loader
+class Order(list): shuffle = True
+
+def test_a_loader_in_a_line():
+    from minifastai.engine.fast import BatchLoader
+    for sampler,order in ([[0, 1], [2]], 'in order'),(Order([[0, 1], [2]]), 'shuffled'):
+        dl = BatchLoader('abc', sampler=sampler, batch_size=None)
+        assert repr(dl)==f"BatchLoader: 2 batches, {order}, of 'abc'"

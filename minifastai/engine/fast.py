@@ -251,3 +251,6 @@ class BatchLoader(DataLoader):
         # its order. Draw it too: so the same seed gives the same order in both
         torch.empty((), dtype=torch.int64).random_(generator=self.generator)
         return map(self.dataset.__getitem__, self.sampler)
+    def __repr__(self) -> str:
+        order = 'shuffled' if getattr(self.sampler, 'shuffle', False) else 'in order'
+        return f'BatchLoader: {len(self)} batches, {order}, of {self.dataset!r}'

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['LOWER_IS_BETTER', 'HIGHER_IS_BETTER', 'whole_number', 'as_pair', 'n_batches', 'check_loader', 'check_spread',
-           'check_options', 'length_of', 'check_learner', 'fit_of', 'frozen', 'set_mode', 'described', 'listify',
-           'as_callbacks', 'callback_name', 'name_callbacks', 'meant', 'check_spelling', 'check_names', 'no_attribute',
-           'at_work', 'a_pass', 'check_stats', 'metric_names', 'as_statistic', 'direction', 'check_monitor',
-           'monitored', 'check_shares', 'curves_for', 'check_search', 'can_judge', 'check_classes',
-           'check_target_shares', 'check_target_numbers', 'check_zeros_and_ones', 'note', 'tell', 'explain', 'place']
+           'check_options', 'length_of', 'check_learner', 'fit_of', 'frozen', 'set_mode', 'described',
+           'described_callback', 'in_a_word', 'listify', 'as_callbacks', 'callback_name', 'name_callbacks', 'meant',
+           'check_spelling', 'check_names', 'no_attribute', 'at_work', 'a_pass', 'check_stats', 'metric_names',
+           'as_statistic', 'direction', 'check_monitor', 'monitored', 'check_shares', 'curves_for', 'check_search',
+           'can_judge', 'check_classes', 'check_target_shares', 'check_target_numbers', 'check_zeros_and_ones', 'note',
+           'tell', 'explain', 'place']
 
 # %% ../../nbs/engine/91_guard.ipynb #imports
 import inspect,math,operator,re,warnings
@@ -161,6 +162,28 @@ def described(
     if any(map(is_lazy, params)): count += ', more with the first batch'
     return (f'Learner: {type(learn.model).__name__} with {count}, '
             f'{type(learn.opt).__name__}, {learn.data!r}')
+
+def described_callback(
+    cb:Any, # a `Callback`
+) -> str:
+    "Its class, and what it holds: numbers and texts as they are, all else in a word"
+    own = {name: value for name,value in vars(cb).items()
+           if name!='run' and name[0]!='_' and value is not None}
+    parts = [f'{name}={in_a_word(value)}' for name,value in own.items()]
+    return f'{type(cb).__name__}({", ".join(parts)})'
+
+def in_a_word(
+    value:Any, # what an attribute holds
+) -> str:
+    "How `described_callback` shows it"
+    if isinstance(value, (list, tuple, dict, set)) and len(value)>3:
+        return f'<{len(value)} in a {type(value).__name__}>'
+    name = getattr(value, '__qualname__', '').rsplit('.', 1)[-1]
+    if name: return name
+    text = repr(getattr(value, 'func', value))   # of a partial: what it calls
+    short = len(text)<=40 and ' object at 0x' not in text and '\n' not in text
+    if hasattr(value, 'func'): return in_a_word(value.func)
+    return text if short else f'<{type(value).__name__}>'
 
 # %% ../../nbs/engine/91_guard.ipynb #callbacks
 def listify(
