@@ -78,3 +78,6 @@ def get_learn_run(
     init_cnn(model, uniform)
     return get_runner(model, data, lr=lr, cbs=cbs, opt_func=opt_func,
                       channels_last=channels_last, compile=compile)
+
+from .engine.comments import explain as _explain
+_explain(__name__)

@@ -245,3 +245,6 @@ class EarlyStoppingCallback(Callback):
         if self.best_state is not None and self.best_epoch!=self.run.epoch:
             put_back_weights(self.run.model, self.best_state)
         self.best_state = None
+
+from .engine.comments import explain as _explain
+_explain(__name__)

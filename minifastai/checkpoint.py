@@ -277,3 +277,6 @@ class MixedPrecision(Callback):
     def state_dict(self) -> dict: return self.scaler.state_dict() if self.scaler else {}
     def load_state_dict(self, state:dict) -> None:
         if self.scaler and state: self.scaler.load_state_dict(state)
+
+from .engine.comments import explain as _explain
+_explain(__name__)

@@ -425,3 +425,6 @@ def main(
         print(f'minifastai {args.command}: error: {line}', file=sys.stderr)
         return 2
     except KeyboardInterrupt: return 130
+
+from .engine.comments import explain as _explain
+_explain(__name__)

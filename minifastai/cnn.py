@@ -150,3 +150,6 @@ def get_runner(
     learn = Learner(model, opt, loss_func, data)
     usual = [Recorder, AvgStatsCallback(metrics), ProgressCallback]
     return learn,Runner(usual if cbs is None else cbs)
+
+from .engine.comments import explain as _explain
+_explain(__name__)

@@ -209,3 +209,6 @@ def get_databunch(
     c = int(max(y_train.max(), y_valid.max()))+1
     train_dl,valid_dl = get_dls(train_ds, valid_ds, bs, **kwargs)
     return DataBunch(train_dl, valid_dl, c, mean.item(), std.item())
+
+from .engine.comments import explain as _explain
+_explain(__name__)

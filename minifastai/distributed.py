@@ -268,3 +268,6 @@ class DistributedCallback(_Joins):
         self.run.model,self.run.n_items,self.ddp = self.run.learn.model,None,None
         self.level = 0                  # the next fit begins with no cancellation
         sharing.change_class(self.run.model, PLAIN)
+
+from .engine.comments import explain as _explain
+_explain(__name__)

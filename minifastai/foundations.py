@@ -18,3 +18,6 @@ from .engine.numbers import (
 # imported, but exported as our own
 _all_ = ['correlation', 'covariance', 'mean_absolute_deviation', 'standard_deviation',
          'variance']
+
+from .engine.comments import explain as _explain
+_explain(__name__)

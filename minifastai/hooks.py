@@ -199,3 +199,6 @@ class ActivationStats(StatsPlots):
         for hook in self.hooks: hook.remove()
     def __enter__(self): return self
     def __exit__(self, *exception): self.remove()
+
+from .engine.comments import explain as _explain
+_explain(__name__)

@@ -93,6 +93,9 @@ class BatchNorm(Norm):
         y,mean,var = self.by_own(x, (0,2,3))
         return y,mean,var,size
 
+from .engine.comments import explain as _explain
+_explain(__name__)
+
 # %% ../nbs/07b_norms.ipynb #imports-7b
 from collections.abc import Callable
 from .engine.fast import Old,normalize
@@ -226,3 +229,6 @@ def swap_norm(
     unless it is told that they are leaves: `tracer_kwargs={'leaf_modules':
     [BatchNorm]}`."""
     return exchange(model, _KNOWN, norm)
+
+from .engine.comments import explain as _explain
+_explain(__name__)

@@ -231,3 +231,6 @@ class Runner(Loop):
     def predict(self, learn:Learner, xb:Any) -> Any:
         "What the model of `learn` predicts for inputs `xb` without targets, on the CPU"
         return self.get_preds(learn, [(xb, None)])[0]
+
+from .engine.comments import explain as _explain
+_explain(__name__)

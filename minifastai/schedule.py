@@ -236,3 +236,6 @@ def lr_find(
         run.fit(math.ceil(finder.max_iter/n_batches), its_learn)
     for cb in run.cbs: vars(cb).pop('run', None)       # nothing keeps the twin
     return finder
+
+from .engine.comments import explain as _explain
+_explain(__name__)

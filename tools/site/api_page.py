@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from minifastai.engine.comments import plain
 from notebooks import directives, is_code, name_of, notebooks, read, source
 
 WIDTH = 60      # characters of code in a line
@@ -149,7 +150,7 @@ def entry(
     is_class = isinstance(obj, type)
     doc = '' if is_class and '__doc__' not in vars(obj) else obj.__doc__
     parts = [head, f'```python\n{"class "*is_class}{signature_of(obj, name)}\n```',
-             text_of(doc, names), parameter_table(obj, names)]
+             text_of(plain(doc), names), parameter_table(obj, names)]
     for method, f in (methods_of(obj) if is_class else {}).items():
         parts.append(entry(f, method, names, level+1, f'{name}.{method}'))
     return '\n\n'.join(parts)
