@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from minifastai.data import get_data,get_test_data,read_idx
+from minifastai.engine.idx_files import check_enough,find_file
 from minifastai.testing import raised,tiny_mnist,write_idx
 
 IMAGES,LABELS = 'train-images-idx3-ubyte','train-labels-idx1-ubyte'
@@ -36,9 +37,10 @@ FAULTS = {
     'head cut': (cut(IMAGES, 9), [IMAGES, '16 bytes', 'has 9']),
     'three bytes': (cut(LABELS, 3),
                     [LABELS, 'cut short', 'at least 4 bytes', 'has 3']),
+    'four bytes': (cut(IMAGES, 4), [IMAGES, '16 bytes', 'has 4']),
     'no byte': (cut(LABELS, 0), [LABELS, '00 00 08', 'nothing']),
     'a web page': (lambda folder: (folder/LABELS).write_text('<html>404'),
-                   [LABELS, '00 00 08', '3c 68 74']),
+                   [LABELS, '00 00 08', 'begins with 3c 68 74.']),
     'the other file': (lambda folder: shutil.copy(folder/LABELS, folder/IMAGES),
                        [IMAGES, '3 dimensions', 'one of 1']),
     'a label too few': (lambda folder: write_idx(folder/LABELS, np.zeros(11)),
@@ -75,6 +77,18 @@ def test_sizes_that_are_too_large_are_refused(tmp_path):
     sizes = np.array([2**31, 2**31, 4], '>u4')     # their product is 0 in int64
     file.write_bytes(b'\0\0\x08\x03'+sizes.tobytes())
     assert f'{file} should hold {2**64:,} bytes' in raised(ValueError, read_idx, file)
+
+
+# Lesson 85_idx_files, cell test-what-is-there: A folder of four
+def test_a_missing_file_is_answered_by_eight_names(tmp_path):
+    for i in range(10): (tmp_path/f'other{i}').write_text('')
+    message = raised(FileNotFoundError, find_file, tmp_path, LABELS)
+    assert 'other0' in message and 'other7' in message and 'other8' not in message
+
+def test_six_pictures_are_enough():
+    check_enough(6, 'folder')
+    assert 'folder holds 5 training images' in raised(ValueError, check_enough, 5,
+                                                      'folder')
 
 
 # Lesson 85_idx_files, cell test-any-folder-of-idx-files: A folder of four

@@ -3,6 +3,7 @@
 import math
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given,settings,strategies as st
 from minifastai.engine.presence import *
 
@@ -31,6 +32,39 @@ def test_both_heads_start_alike():
     for i in (0, 2): assert torch.equal(with_none[i].weight, without[i].weight)
     shares = none_targets(torch.tensor([[0.,1,1]+[0]*7, [0]*10]))
     assert shares[0].tolist()==[0,.5,.5]+[0]*8 and shares[1].tolist()==[0]*10+[1]
+
+
+# Lesson 86_presence, cell test-one-epoch: Two heads
+def test_an_epoch_is_steps_of_a_hundred():
+    made = compose(torch.rand(50, 784), torch.arange(50)%10, 250, seed=0)
+    (epoch,trained), = train('binomial', 0.1, 1, made, [1])
+    assert epoch==1
+    by_hand = make_model(10, 1)
+    opt = torch.optim.SGD(by_hand.parameters(), lr=0.1, momentum=0.9)
+    rows = torch.randperm(250, generator=torch.Generator().manual_seed(1))
+    for batch in (rows[:100], rows[100:200], rows[200:]):
+        opt.zero_grad()
+        out = by_hand(made.images[batch])
+        F.binary_cross_entropy_with_logits(out, made.present[batch]).backward()
+        opt.step()
+    for ours,theirs in zip(trained.parameters(), by_hand.parameters()):
+        torch.testing.assert_close(ours, theirs)
+
+
+# Lesson 86_presence, cell test-rules: What the heads are asked
+def test_rules_by_hand():
+    logits = torch.full((1, 11), -100.)
+    logits[0,3],logits[0,7],logits[0,10] = (math.log(p) for p in (0.5, 0.3, 0.2))
+    found = scores('softmax', logits)
+    for rule,wanted in {'softmax': (0.5, 0.3), 'against none': (5/7, 3/5),
+                        'relative to the largest': (1, 0.6)}.items():
+        assert abs(found[rule][0,3]-wanted[0])<1e-6, rule
+        assert abs(found[rule][0,7]-wanted[1])<1e-6, rule
+    half = torch.full((1, 10), 0.5)
+    assert exact_matches(half, 0.5, torch.zeros(1, 10)).all()    # above, not at
+    present = torch.eye(10)
+    score = torch.full((10, 10), 0.3)+torch.eye(10)*0.4
+    assert 0.3<=best_threshold(score, present)<0.7
 
 
 # Lesson 86_presence, cell test-average-precision-by-hand: A ranking, without a ...
@@ -69,6 +103,19 @@ def test_average_precision_slow_way():
     same_as_counting()
 
 
+# Lesson 86_presence, cell test-records: The experiment
+def test_a_record_counts_each_kind_apart():
+    count = torch.tensor([0, 1, 2, 0, 1, 2, 10])
+    present = torch.zeros(7, 10)
+    present[1,1] = present[2,2] = present[2,3] = present[4,5] = present[5,6] = 1
+    present[5,7] = present[6] = 1            # the last one, so that each class is there
+    valid,shown = (Pictures(present*20-10, present, count) for _ in range(2))
+    shown.images[4,5] = -10                       # one of two single digits is missed
+    record, = evaluate('binomial', torch.nn.Identity(), valid, shown)
+    assert record['none']==1 and record['one']==0.5 and record['two']==1
+    assert abs(record['all']-6/7)<1e-6 and record['valid']==1
+
+
 # Lesson 86_presence, cell test-student: The experiment
 def test_the_interval_is_students():
     mean,error = mean_and_error(torch.tensor([1., 2., 3.]))
@@ -79,6 +126,13 @@ def test_the_interval_is_students():
         found = [mean_and_error(v) for v in torch.randn(4000, n)]
         inside = sum(abs(mean)<error for mean,error in found)/4000
         assert abs(inside-0.95)<0.012, (n, inside)
+
+
+# Lesson 86_presence, cell test-table-of-student: The experiment
+def test_table_of_student():
+    from scipy.stats import t
+    for n,wanted in STUDENT.items(): assert abs(t.ppf(0.975, n-1)-wanted)<=0.0051, n
+    assert list(STUDENT)==list(range(2, 11))
 
 
 # Lesson 86_presence, cell test-experiment: The experiment
