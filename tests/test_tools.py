@@ -176,6 +176,12 @@ def test_what_a_notebook_is_made_of():
     assert len(found.row('tiny', None)) == len(sizes.HEAD)
 
 
+def test_the_share_that_teaches_is_that_of_the_lessons():
+    lesson, engine = sizes.Sizes(teaching=3, visible=4), sizes.Sizes(visible=40)
+    said = lessons.sums({'05b_data': lesson, 'engine/91_guard': engine}, None)
+    assert '75% of the 4 lines' in said and said.splitlines()[0].split()[0] == 'all'
+
+
 def output(nb: dict) -> str:
     "What its cells printed"
     return ''.join(output['text'] for cell in nb['cells']

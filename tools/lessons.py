@@ -105,21 +105,31 @@ def environment(full: bool) -> None:
     os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 
-def table(paths: list[Path]) -> Sizes:
-    "Print what each notebook is made of; the sum"
-    total = Sizes()
-    for path in paths:
-        size = sizes(read(path))
-        print(size.row(name_of(path), None))
-        total += size
-    return total
+def table(paths: list[Path]) -> dict[str, Sizes]:
+    "Print what each notebook is made of, and give it by name"
+    found = {name_of(path): sizes(read(path)) for path in paths}
+    for name, size in found.items(): print(size.row(name, None))
+    return found
+
+
+def sums(
+    found: dict[str, Sizes],    # of each notebook
+    seconds: float | None,      # how long they ran together; None: they did not
+) -> str:
+    "The last row of the table, and below it how much of the lessons teaches"
+    total = sum(found.values(), Sizes())
+    read_by_all = [size for name, size in found.items() if '/' not in name]
+    lessons = sum(read_by_all, Sizes())
+    share = lessons.teaching/max(lessons.visible, 1)
+    return (f'{total.row("all", seconds)}\n{share:.0%} of the {lessons.visible:,} lines '
+            'of code that are open in the lessons teach')
 
 
 def run_all(
     paths: list[Path],
     args: argparse.Namespace,
-) -> tuple[dict[str, str], Sizes]:
-    "Execute notebooks side by side: (how each failed that did, the sizes' sum)"
+) -> tuple[dict[str, str], dict[str, Sizes]]:
+    "Execute notebooks side by side: (how each failed that did, the sizes of all)"
     whole = args.whole or args.write
 
     def run(path: Path) -> tuple[str, Sizes]:
@@ -127,8 +137,9 @@ def run_all(
 
     jobs = args.jobs or (1 if args.full else min(os.cpu_count() or 1, 4))
     with ThreadPoolExecutor(jobs) as pool: done = list(pool.map(run, paths))
-    faults = {name_of(path): fault for path, (fault, _) in zip(paths, done) if fault}
-    return faults, sum((size for _, size in done), Sizes())
+    names = list(map(name_of, paths))
+    faults = {name: fault for name, (fault, _) in zip(names, done) if fault}
+    return faults, {name: size for name, (_, size) in zip(names, done)}
 
 
 def main() -> int:
@@ -138,11 +149,11 @@ def main() -> int:
     paths = [find(name) for name in args.names] or notebooks()
     print(HEAD, flush=True)
     if args.sizes:
-        print(table(paths).row('all', None))
+        print(sums(table(paths), None))
         return 0
     start = time.perf_counter()
-    failed, total = run_all(paths, args)
-    print(total.row('all', time.perf_counter()-start))
+    failed, found = run_all(paths, args)
+    print(sums(found, time.perf_counter()-start))
     # once more at the end, where a long log is looked at first
     for name, fault in failed.items(): print(f'\n{name} {fault}\n')
     tests = 'with' if args.whole or args.write else 'without'
