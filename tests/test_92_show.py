@@ -15,7 +15,26 @@ def test_an_axis_is_labelled():
     plt.close('all')
 
 
-# Lesson 92_show, cell test-search-pictures: A search for a learning rate
+# Lesson 92_show, cell test-states: Widgets on a page without a kernel
+def test_the_states_of_a_widget_are_there_when_asked_for():
+    import os
+    from minifastai.engine.show import entropy_widget,rate_states,rounded
+    from types import SimpleNamespace
+    assert 'text/html' not in entropy_widget()._repr_mimebundle_()
+    os.environ['MINIFASTAI_STATES'] = '1'
+    try: bundle = entropy_widget()._repr_mimebundle_()
+    finally: del os.environ['MINIFASTAI_STATES']
+    assert bundle['application/vnd.jupyter.widget-view+json']['model_id']
+    assert bundle['text/html'].endswith('>{"kind":"softmax"}</script>')
+    assert rounded([1/3, 123456, 0])==[0.3333, 123500, 0]
+    finder = SimpleNamespace(lrs=[1., 2.], losses=[3., 4.], smoothed=[3., 4.],
+                             suggestion=0.1)
+    found = rate_states(finder, lambda lr: [lr, lr/3])
+    assert found['rates'][0]==1e-6 and found['rates'][-1]==10 and len(found['at'])==71
+    assert found['at'][-1]==[10, 3.333] and found['lrs']==[1, 2]
+
+
+# Lesson 92_show, cell test-search-pictures: Widgets on a page without a kernel
 def test_pictures_of_a_search():
     import matplotlib.pyplot as plt
     import numpy as np

@@ -96,8 +96,10 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def environment(full: bool) -> None:
+def environment(full: bool, write: bool) -> None:
     "What the kernels inherit"
+    # widgets write down what they can show, for pages without a kernel
+    if write: os.environ['MINIFASTAI_STATES'] = '1'
     os.environ.pop('MINIFASTAI_QUICK', None)
     if not full: os.environ['MINIFASTAI_QUICK'] = '1'
     os.environ.setdefault('PYDEVD_DISABLE_FILE_VALIDATION', '1')
@@ -145,7 +147,7 @@ def run_all(
 def main() -> int:
     "Run what the command line asks for"
     args = arguments()
-    environment(args.full)
+    environment(args.full, args.write)
     paths = [find(name) for name in args.names] or notebooks()
     print(HEAD, flush=True)
     if args.sizes:

@@ -1,13 +1,15 @@
 """What `make sync` does to the notebooks besides nbdev.
 
 Tests are folded, answers to predictions closed, texts of pictures move into cell
-metadata, long lines of code are refused: `python tools/notebooks.py [--check]
-[NOTEBOOK ...]`; by default in all."""
+metadata, a link to Colab stands below the title once settings.ini has an address, long
+lines of code are refused: `python tools/notebooks.py [--check] [NOTEBOOK ...]`; by
+default in all."""
 import argparse
 import ast
 import json
 import re
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,6 +17,14 @@ WIDTH = 88              # what JupyterLab at 1280 pixels, the site and a page sh
 ASKED = '**Predict'     # so a question begins, which the cell below it answers
 ALT = 'fig_alt'         # the key of cell metadata that holds a picture's text
 SHOWN = 10              # so many long lines are named for each notebook
+
+GITHUB = 'https://github.com/'
+COLAB = 'open-in-colab'     # so the ids of the cells begin that Colab needs
+INSTALL = """# in Colab: installs the package, once
+import importlib.util
+if importlib.util.find_spec('minifastai') is None:
+    get_ipython().run_line_magic('pip', 'install -q git+{url}')
+"""
 
 DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
 VERBATIM = *DEFINITIONS, ast.Import, ast.ImportFrom
@@ -42,6 +52,25 @@ def find(name: str, root: Path = ROOT) -> Path:
         if path.stem == wanted: return path
     raise SystemExit(f'no notebook {name} in nbs/: there are '
                      + ', '.join(name_of(path, root) for path in notebooks(root)))
+
+
+def repository(root: Path = ROOT) -> str:
+    "Where the code is, by settings.ini; '' before it is published"
+    config = ConfigParser()
+    config.read(root/'settings.ini', encoding='utf-8')
+    return config.get('DEFAULT', 'url', fallback='').rstrip('/')
+
+
+def source_of(name: str, url: str) -> str:
+    "The address of a notebook in the repository"
+    return f'{url}/blob/main/nbs/{name}.ipynb'
+
+
+def colab_of(name: str, url: str) -> str:
+    "The address that opens a notebook in Colab; '' if the code is not on GitHub"
+    if not url.startswith(GITHUB): return ''
+    place = source_of(name, url).removeprefix(GITHUB)
+    return f'https://colab.research.google.com/github/{place}'
 
 
 def read(path: Path) -> dict:
@@ -125,8 +154,21 @@ def move_alt(cell: dict) -> None:
         if line.strip() and not match: return
 
 
-def tidy(nb: dict) -> None:
-    "Fold tests and their set-up, and move the texts of pictures"
+def colab_cells(name: str, url: str) -> list[dict]:
+    "What stands below a lesson's title for readers in Colab; nothing without an address"
+    colab = colab_of(name, url)
+    if not colab: return []
+    text = f'[Open in Colab]({colab})'
+    code = INSTALL.format(url=url).splitlines(keepends=True)
+    return [{'cell_type': 'markdown', 'id': COLAB, 'metadata': {}, 'source': [text]},
+            {'cell_type': 'code', 'execution_count': None, 'id': f'{COLAB}-install',
+             'metadata': {}, 'outputs': [], 'source': code}]
+
+
+def tidy(nb: dict, name: str = '', url: str = '') -> None:
+    "Fold tests and their set-up, move the texts of pictures, keep what Colab needs"
+    nb['cells'] = [cell for cell in nb['cells'] if not cell['id'].startswith(COLAB)]
+    nb['cells'][1:1] = colab_cells(name, url)
     for cell in nb['cells']:
         move_alt(cell)
         fold(cell)
@@ -170,7 +212,7 @@ def main(
     named = [find(name, root) for name in args.names]
     for path in named or notebooks(root):
         nb, name = read(path), name_of(path, root)
-        tidy(nb)
+        tidy(nb, name, repository(root))
         close_answers(nb)
         if as_text(nb) != path.read_text(encoding='utf-8'):
             stale.append(name)

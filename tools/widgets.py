@@ -1,6 +1,7 @@
 """A widget as HTML that needs no kernel.
 
-A reader who does not run the notebook sees this, on the site for example."""
+A reader who does not run the notebook sees this, on the site for example. There
+`site/docs/widgets.js` moves those that carry their states, see engine/92_show."""
 import html
 import math
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ def slider(kind: str, state: dict, label: str) -> str:
     value = position = state['value']
     if kind == 'FloatLogSlider': position = math.log(value, state['base'])
     return (f'<label>{label} <input type="range" disabled min="{state["min"]}" '
-            f'max="{state["max"]}" step="any" value="{position}"> {value:.4g}</label>')
+            f'max="{state["max"]}" step="{state.get("step", "any")}" '
+            f'value="{position}"> <output>{value:.4g}</output></label>')
 
 
 def image(model: dict, state: dict) -> str:
@@ -78,9 +80,9 @@ def leaf(model: dict, kind: str, state: dict) -> str:
     if 'Slider' in kind and isinstance(value, (int, float)):
         return slider(kind, state, label)
     if '_options_labels' in state and isinstance(state.get('index'), int):
-        option = escaped(state['_options_labels'][state['index']])
-        option = f'<option>{option}</option>'
-        return f'<label>{label} <select disabled>{option}</select></label>'
+        options = ''.join(f'<option{" selected"*(i == state["index"])}>{escaped(name)}'
+                          '</option>' for i, name in enumerate(state['_options_labels']))
+        return f'<label>{label} <select disabled>{options}</select></label>'
     return f'<div>{label} {escaped(value)}</div>' if label or value else ''
 
 
@@ -104,7 +106,8 @@ def keep_static(nb) -> None:
                 static = show(states, output['data'][VIEW]['model_id'])
                 # nobody sees a finished progress bar any more
                 if not static or '<progress' in static: continue
-                page = f'<div class="widget-static">{static}{NOTE}</div>'
-                output['data']['text/html'] = page
+                states_of_it = output['data'].get('text/html', '')
+                page = f'{static}{NOTE}{states_of_it}'
+                output['data']['text/html'] = f'<div class="widget-static">{page}</div>'
             kept.append(output)
         if 'outputs' in cell: cell.outputs = kept

@@ -10,7 +10,8 @@ import struct
 from pathlib import Path
 
 from notebooks import (
-    ALT, DIRECTIVE, directives, is_closed, is_code, is_folded, name_of, read, source)
+    ALT, COLAB, DIRECTIVE, colab_of, directives, is_closed, is_code, is_folded, name_of,
+    read, source, source_of)
 
 WIDGET = 'application/vnd.jupyter.widget-view+json'
 
@@ -18,6 +19,11 @@ WIDGET = 'application/vnd.jupyter.widget-view+json'
 def linked(page: str) -> str:
     "A page of HTML whose links to notebooks lead to the pages of those"
     return re.sub(r'(href="[\w./-]+)\.ipynb((?:#[^"]*)?")', r'\1.html\2', page)
+
+
+def enlarging(match: re.Match) -> str:
+    "A picture as a link to itself; a script shows it enlarged"
+    return f'<a class="enlarge" href="{match[1]}">{match[0]}</a>'
 
 
 def is_setup(cell: dict) -> bool:
@@ -29,7 +35,8 @@ def is_setup(cell: dict) -> bool:
 def shown(cells: list[dict]) -> list[dict]:
     "The cells that the site shows; a heading that has set-up alone below it goes too"
     def is_heading(cell: dict) -> bool: return 'exported tests' in source(cell)[:80]
-    left_out = {i for i, cell in enumerate(cells) if is_setup(cell)}
+    left_out = {i for i, cell in enumerate(cells)
+                if is_setup(cell) or cell['id'].startswith(COLAB)}
     left_out |= {i-1 for i in left_out if i and is_heading(cells[i-1])}
     return [cell for i, cell in enumerate(cells) if i not in left_out]
 
@@ -75,10 +82,18 @@ class Lesson:
         self.title = found[1].replace('`', '') if found else path.stem
         parts = [self.code(cell) if is_code(cell) else self.prose(source(cell))
                  for cell in shown(cells)]
-        if url:
-            address = html.escape(f'{url}/blob/main/nbs/{self.name}.ipynb')
-            parts.append(f'<p><a href="{address}">This page as a notebook</a></p>')
+        parts[0] = parts[0].replace('</h1>', f'</h1>{self.links(url)}', 1)
         self.html = '\n'.join(parts)
+
+    def links(self, url: str) -> str:
+        "Where the notebook is to be had, below the title"
+        file, colab = f'{Path(self.name).name}.ipynb', colab_of(self.name, url)
+        found = [f'<a href="{file}" download>Download this notebook</a>']
+        if colab: found.append(f'<a href="{html.escape(colab)}">Open in Colab</a>')
+        if url:
+            address = html.escape(source_of(self.name, url))
+            found.append(f'<a href="{address}">Its source</a>')
+        return f'<p class="notebook">{" ".join(found)}</p>'
 
     def prose(self, text: str) -> str:
         "A cell of Markdown"
@@ -86,6 +101,7 @@ class Lesson:
         page = linked(markdown2html_mistune(text))
         pattern = r'<h([1-6])([^>]*)>(.*?)</h[1-6]>'
         page = re.sub(pattern, self.heading, page, flags=re.S)
+        page = re.sub(r'<img [^>]*src="([^"]+)"[^>]*>', enlarging, page)
         return f'<div class="prose">{page}</div>'
 
     def heading(self, match: re.Match) -> str:
@@ -158,5 +174,5 @@ class Lesson:
         "A picture in its true size, so that the page does not jump while it loads"
         name = self.keep(encoded)
         width, height = struct.unpack('>II', self.pictures[name][16:24])
-        return (f'<img src="{name}" width="{width}" height="{height}" loading="lazy" '
-                f'alt="{html.escape(alt)}">')
+        return (f'<a class="enlarge" href="{name}"><img src="{name}" width="{width}" '
+                f'height="{height}" loading="lazy" alt="{html.escape(alt)}"></a>')

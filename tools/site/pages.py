@@ -1,7 +1,7 @@
 "What mkdocs asks for while it builds the site: pages for notebooks and modules."
 import html
+import os
 import sys
-from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -9,16 +9,9 @@ for folder in (ROOT, ROOT/'tools', ROOT/'tools'/'site'): sys.path.insert(0, str(
 
 from api_page import api_index, api_page, known, modules, short
 from lesson_page import Lesson
-from notebooks import name_of, notebooks
+from notebooks import find, name_of, notebooks, repository
 
 LESSONS: dict[str, Lesson] = {}
-
-
-def repository() -> str:
-    "Where the code is, by settings.ini; '' before it is published"
-    config = ConfigParser()
-    config.read(ROOT/'settings.ini', encoding='utf-8')
-    return config['DEFAULT']['url'].rstrip('/')
 
 
 def titled(name: str) -> dict[str, str]:
@@ -31,6 +24,8 @@ def on_config(config):
     "Read the notebooks, and say what the table of contents holds"
     url = repository()
     if url: config.repo_url = url
+    # where it will be published, for its list of pages; the workflow knows
+    config.site_url = os.environ.get('SITE_URL') or config.site_url
     paths = sorted(notebooks(), key=lambda path: path.stem != 'index')
     for path in paths: LESSONS[name_of(path)] = Lesson(path, url)
     engine = [name for name in LESSONS if name.startswith('engine/')]
@@ -52,6 +47,7 @@ def on_files(files, config):
 
     for name, lesson in LESSONS.items():
         add(f'{name}.md', f'# {lesson.title}\n')     # the rest: on_page_content
+        add(f'{name}.ipynb', find(name).read_bytes())
         for path, picture in lesson.pictures.items():
             add((Path(name).parent/path).as_posix(), picture)
     for folder in ('images', 'files'):
