@@ -7,6 +7,7 @@ import torch,torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader
 from minifastai.activations import GeneralRelu,init_cnn
+from minifastai.checks import check
 from minifastai.cnn import BatchTransformXCallback,conv_layer,get_runner
 from minifastai.data import DataBunch,Dataset,get_data,get_dls,get_test_data,normalize
 from minifastai.norms import BatchNorm,swap_norm
@@ -130,76 +131,6 @@ class FiveViewsCallback(Callback):
         others = [run.model(self.view(*shift)) for shift in ((1,0),(-1,0),(0,1),(0,-1))]
         log_probs = [pred.log_softmax(1) for pred in (run.pred, *others)]
         run.pred = torch.stack(log_probs).mean(0)
-def check_paired(paired):
-    "Is `paired(first, second)` the mean difference and its standard error?"
-    first,second = [0.98,0.99,0.985,0.99],[0.981,0.992,0.986,0.992]
-    try: gain,doubt = paired(first, second)
-    except (TypeError, ValueError):
-        return ('not yet: two numbers are wanted, the mean difference and its '
-                'standard error')
-    if abs(gain-0.0015)>1e-9:
-        return f'not yet: the mean difference here should be 0.0015, not {gain}'
-    if abs(doubt-0.0005773502692/2)<1e-9: return 'right'
-    if abs(doubt-0.00025)<1e-9:
-        return ('not yet: you divide the sum of squares by n; a sample has n-1 there '
-                '(statistics.stdev)')
-    if abs(doubt-0.0005773502692)<1e-9:
-        return ('not yet: that is the spread of one difference; the mean of four is '
-                'less uncertain')
-    return ('not yet: the differences have a spread; do not mix it with that of each '
-            'recipe')
-def check_products(products):
-    "Does `products(model)` count the products of one picture?"
-    small = nn.Sequential(nn.Conv2d(1, 4, 5, stride=2, padding=2), nn.Flatten(),
-                          nn.Linear(784, 10))
-    first,second = products(small),products(reference_model())
-    if first!=4*25*14*14 + 7840:
-        return ('not yet: for a convolution with a stride and a linear layer you count '
-                f'{first:,}. How many positions has its output?')
-    if second==24*25*576 + 24*32*9*100 + 800*256 + 2560: return 'right'
-    return (f'not yet: the network of the public recipe has not {second:,}. Which '
-            'positions has a convolution without padding?')
-def check_cutout(CutoutCallback):
-    "Does `CutoutCallback(size)` hide one square in each training picture?"
-    torch.manual_seed(0)
-    x,yb = torch.rand(40,1,12,12)+1,torch.zeros(40).long()
-    x[:,:,0,0] = 0.
-    original,seen = x.clone(),{}
-    class Look(Callback):
-        _order = 90
-        def begin_batch(self): seen[self.in_train] = self.xb.clone()
-    model = nn.Sequential(nn.Flatten(), nn.Linear(144, 2))
-    opt = torch.optim.SGD(model.parameters(), lr=1e-6)
-    data = DataBunch([(x,yb)], [(original.clone(),yb)], 2)
-    Runner([CutoutCallback(4), Look]).fit(1, Learner(model, opt, F.cross_entropy, data))
-    if not torch.equal(seen[False], original):
-        return 'not yet: pictures are changed in validation too'
-    if not torch.equal(x, original):
-        return 'not yet: the data set was changed, not only the batch'
-    hidden = (seen[True]!=original)[:,0]
-    if not (seen[True][:,0][hidden]==0).all():
-        return ("not yet: the square should have the value of the picture's top-left "
-                'pixel')
-    for square in hidden:
-        rows,columns = square.any(1).nonzero(),square.any(0).nonzero()
-        if len(rows)!=4 or len(columns)!=4 or square.sum()<15:
-            return 'not yet: each picture should lose a square of 4 by 4 pixels'
-    corners = {tuple(square.nonzero()[-1].tolist()) for square in hidden}
-    return 'right' if len(corners)>5 else 'not yet: each picture needs its own place'
-class Cutout(Callback):
-    _order = 2
-    def __init__(self, size): self.size = size
-    def begin_batch(self):
-        if not self.in_train: return
-        xb = self.xb
-        n,_,height,width = xb.shape
-        top = torch.randint(0, height-self.size+1, (n,1,1,1))
-        left = torch.randint(0, width-self.size+1, (n,1,1,1))
-        rows = torch.arange(height).view(1,1,-1,1)
-        columns = torch.arange(width).view(1,1,1,-1)
-        in_rows = (rows>=top) & (rows<top+self.size)
-        in_columns = (columns>=left) & (columns<left+self.size)
-        self.run.xb = torch.where(in_rows & in_columns, xb[:,:,:1,:1], xb)
 
 
 # Lesson 09_one_epoch, cell test-reference-is-as-described: 1. The recipe to beat
@@ -368,28 +299,18 @@ def test_five_views_are_averaged():
 
 # Lesson 09_one_epoch, cell test-solution-paired: Exercises
 def test_solution_paired():
-    def right(first, second):
+    def our_paired(first, second):
         differences = [b-a for a,b in zip(first, second)]
         error = statistics.stdev(differences)/math.sqrt(len(differences))
         return statistics.mean(differences),error
-    def not_averaged(first, second):
-        gain,error = right(first, second)
-        return gain,error*math.sqrt(len(first))
-    def unpaired(first, second):
-        spread = math.hypot(statistics.stdev(first), statistics.stdev(second))
-        return right(first, second)[0],spread/2
-    def of_a_population(first, second):
-        spread = statistics.pstdev([b-a for a,b in zip(first, second)])
-        return right(first, second)[0],spread/2
-    assert check_paired(right)=='right' and 'n-1' in check_paired(of_a_population)
-    others = (lambda first,second: (0.,0.)), lambda first,second: 0.
-    for wrong in (not_averaged, unpaired, of_a_population, *others):
-        assert check_paired(wrong).startswith('not yet')
+    assert check('09.1', our_paired)
+    gain,error = our_paired([0.98,0.99,0.985,0.99], [0.981,0.992,0.986,0.992])
+    assert abs(gain-0.0015)<1e-9 and abs(error-0.0005773502692/2)<1e-9
 
 
 # Lesson 09_one_epoch, cell test-solution-products: Exercises
 def test_solution_products():
-    def products_by_hooks(model):
+    def our_products(model):
         found = []
         def count(layer, inputs, out):
             positions = out.numel()//out.shape[1]
@@ -399,25 +320,27 @@ def test_solution_products():
         with torch.no_grad(): model.eval()(torch.zeros(1,1,28,28))
         for hook in hooks: hook.remove()
         return sum(found)
-    assert check_products(products_by_hooks)=='right'
-    ours = products_by_hooks(strided_model((16,48,96), size=28, norm=None))
-    assert ours==78_400+338_688+663_552+15_360
-    weights = check_products(lambda model: sum(p.numel() for p in model.parameters()))
-    assert weights.startswith('not yet')
+    assert check('09.2', our_products)
+    assert our_products(reference_model())==24*25*576 + 24*32*9*100 + 800*256 + 2560
+    strided = our_products(strided_model((16,48,96), size=28, norm=None))
+    assert strided==78_400+338_688+663_552+15_360
 
 
 # Lesson 09_one_epoch, cell test-solution-cutout: Exercises
-class InPlace(Cutout):
-    def begin_batch(self): self.run.xb[:,:,2:6,2:6] = 0
-class SamePlace(Cutout):
+class OurCutout(Callback):
+    _order = 2
+    def __init__(self, size): self.size = size
     def begin_batch(self):
         if not self.in_train: return
-        self.run.xb = self.xb.clone()
-        self.run.xb[:,:,2:6,2:6] = 0
-class Nothing(Cutout):
-    def begin_batch(self): pass
+        xb = self.xb
+        n,_,height,width = xb.shape
+        top = torch.randint(0, height-self.size+1, (n,1,1,1))
+        left = torch.randint(0, width-self.size+1, (n,1,1,1))
+        rows = torch.arange(height).view(1,1,-1,1)
+        columns = torch.arange(width).view(1,1,1,-1)
+        in_rows = (rows>=top) & (rows<top+self.size)
+        in_columns = (columns>=left) & (columns<left+self.size)
+        self.run.xb = torch.where(in_rows & in_columns, xb[:,:,:1,:1], xb)
 
 def test_solution_cutout():
-    assert check_cutout(Cutout)=='right'
-    for wrong in (InPlace,SamePlace,Nothing):
-        assert check_cutout(wrong).startswith('not yet')
+    assert check('09.3', OurCutout)
