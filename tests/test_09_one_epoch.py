@@ -10,10 +10,12 @@ from minifastai.activations import GeneralRelu,init_cnn
 from minifastai.checks import check
 from minifastai.cnn import BatchTransformXCallback,conv_layer,get_runner
 from minifastai.data import DataBunch,Dataset,get_data,get_dls,get_test_data,normalize
+from minifastai.engine import show
+from minifastai.engine.presence import STUDENT
 from minifastai.norms import BatchNorm,swap_norm
 from minifastai.runner import Callback,Learner,Runner
 from minifastai.callbacks import accuracy
-from minifastai.schedule import ParamScheduler,combine_scheds,sched_lin
+from minifastai.schedule import ParamScheduler,combine_scheds,lr_find,sched_lin
 from minifastai.testing import one_epoch
 def reference_model():
     "The network of the public recipe, from its description"
@@ -68,6 +70,36 @@ class ClockCallback(Callback):
     def begin_validate(self):
         # `get_preds` validates too, in a fit of 0 epochs
         if self.epochs: self.seconds = time.process_time()-self.started
+results,silent = {},lambda line: None
+
+def n_seeds(values): return f'{len(values)} seed' + ('s' if len(values)>1 else '')
+
+def standard_error(values):
+    "That of the mean of `values`; a single value has none"
+    if len(values)<2: return math.nan
+    return statistics.stdev(values)/math.sqrt(len(values))
+
+def student(freedoms):
+    "How many standard errors luck exceeds once in twenty; 2.26 stands for nine or more"
+    return STUDENT[min(freedoms+1, max(STUDENT))]
+
+def difference(row, before):
+    "What a recipe gained over the one `before`, and whether that could be luck"
+    gain = 100*(row['mean']-before['mean'])
+    both = [found['accuracies'] for found in (row, before)]
+    doubt = 100*math.hypot(*map(standard_error, both))
+    if math.isnan(doubt): return f'{gain:+.2f}'
+    limit = student(sum(len(values)-1 for values in both))*doubt
+    verdict = 'clear' if abs(gain)>limit else 'could be luck'
+    return f'{gain:+.2f} ± {doubt:.2f} (standard error), {verdict},'
+
+def report(name, before=None):
+    "One line about a recipe, and one that compares it with the one `before`"
+    row = results[name]
+    print(f'{name:24} {100*row["mean"]:.2f}% (spread {100*row["spread"]:.2f})  '
+          f'{statistics.mean(row["cpu"]):5.1f} s  '
+          f'({row["setting"]}, {n_seeds(row["accuracies"])})')
+    if before: print(f'    {difference(row, results[before])} against "{before}"')
 class ShiftingCropCallback(Callback):
     "Cuts `size` by `size` pixels out of each picture, in training at a random place"
     _order = 2
@@ -143,7 +175,7 @@ def test_reference_is_as_described():
     assert model(dots[:3]).shape==(3,10) and cpu>0
 
 
-# Lesson 09_one_epoch, cell test-strided-model-has-the-sides-it-counts: 2. Where the ...
+# Lesson 09_one_epoch, cell test-strided-model-has-the-sides-it-counts: The stride
 def test_strided_model_has_the_sides_it_counts():
     def norms_in(model): return sum(isinstance(m, BatchNorm) for m in model.modules())
     cases = (((16,32,64),(2,2,2),24), ((4,8),(1,2),28), ((4,8,8,8),(2,2,1,1),28))
@@ -158,7 +190,7 @@ def test_strided_model_has_the_sides_it_counts():
     assert without_first[0][0].bias is not None
 
 
-# Lesson 09_one_epoch, cell test-swapping-the-norms-changes-nothing: 2. Where the ...
+# Lesson 09_one_epoch, cell test-swapping-the-norms-changes-nothing: The stride
 def test_swapping_the_norms_changes_nothing():
     torch.manual_seed(0)
     ours = strided_model((4,8,8))
@@ -172,7 +204,36 @@ def test_swapping_the_norms_changes_nothing():
         ours.eval()(dots), theirs.eval()(dots), rtol=1e-4, atol=1e-4)
 
 
-# Lesson 09_one_epoch, cell test-clock-runs-while-training: 3. A ruler
+# Lesson 09_one_epoch, cell test-solution-products: Exercise 09.1: counting instead ...
+def test_solution_products():
+    def our_products(model):
+        found = []
+        def count(layer, inputs, out):
+            positions = out.numel()//out.shape[1]
+            found.append(layer.weight.numel()*positions)
+        layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d,nn.Linear))]
+        hooks = [m.register_forward_hook(count) for m in layers]
+        with torch.no_grad(): model.eval()(torch.zeros(1,1,28,28))
+        for hook in hooks: hook.remove()
+        return sum(found)
+    assert check('09.1', our_products)
+    assert our_products(reference_model())==24*25*576 + 24*32*9*100 + 800*256 + 2560
+    strided = our_products(strided_model((16,48,96), size=28, norm=None))
+    assert strided==78_400+338_688+663_552+15_360
+
+
+# Lesson 09_one_epoch, cell test-solution-paired: Exercise 09.2: the paired difference
+def test_solution_paired():
+    def our_paired(first, second):
+        differences = [b-a for a,b in zip(first, second)]
+        error = statistics.stdev(differences)/math.sqrt(len(differences))
+        return statistics.mean(differences),error
+    assert check('09.2', our_paired)
+    gain,error = our_paired([0.98,0.99,0.985,0.99], [0.981,0.992,0.986,0.992])
+    assert abs(gain-0.0015)<1e-9 and abs(error-0.0005773502692/2)<1e-9
+
+
+# Lesson 09_one_epoch, cell test-clock-runs-while-training: A clock
 def test_clock_runs_while_training():
     batch = [(torch.randn(8,25),torch.zeros(8).long())]
     model = nn.Linear(25, 2)
@@ -187,7 +248,17 @@ def test_clock_runs_while_training():
     assert clock.seconds==taken       # predictions do not count
 
 
-# Lesson 09_one_epoch, cell test-label-smoothing-by-hand: 4. To the fast recipe
+# Lesson 09_one_epoch, cell test-verdict-by-student: A recipe
+def test_verdict_by_student():
+    def row(*values): return dict(accuracies=values, mean=statistics.mean(values))
+    five = [0.,1.,2.,3.,4.]        # two such means differ by 0 ± 1
+    for gain,verdict in ((2.3,'could be luck'), (2.32,'clear'), (-2.32,'clear')):
+        said = difference(row(*(value+gain for value in five)), row(*five))
+        assert said==f'{100*gain:+.2f} ± 100.00 (standard error), {verdict},'
+    assert difference(row(3.), row(1.))=='+200.00'
+
+
+# Lesson 09_one_epoch, cell test-label-smoothing-by-hand: Label smoothing
 def test_label_smoothing_by_hand():
     torch.manual_seed(0)
     logits,yb = torch.randn(50,10)*3,torch.randint(0, 10, (50,))
@@ -199,7 +270,7 @@ def test_label_smoothing_by_hand():
         torch.testing.assert_close(by_hand, built_in)
 
 
-# Lesson 09_one_epoch, cell test-fast-recipe-with-one-seed: 4. To the fast recipe
+# Lesson 09_one_epoch, cell test-fast-recipe-with-one-seed: Without the first norm, ...
 @pytest.mark.slow
 def test_fast_recipe_with_one_seed():
     from minifastai.data import get_databunch
@@ -220,7 +291,7 @@ def test_fast_recipe_with_one_seed():
         assert one_epoch(a_fast_learner, [0], lambda line: None)['mean']>=0.985
 
 
-# Lesson 09_one_epoch, cell test-shift-moves-each-picture-by-itself: 5. Four good ideas
+# Lesson 09_one_epoch, cell test-shift-moves-each-picture-by-itself: Shifting
 def test_shift_moves_each_picture_by_itself():
     torch.manual_seed(0)
     x = torch.zeros(200,2,9,9)
@@ -245,7 +316,7 @@ def test_shift_moves_each_picture_by_itself():
     assert seen=={True: False, False: True}   # moved in training, else from the middle
 
 
-# Lesson 09_one_epoch, cell test-average-is-that-of-the-second-half: 5. Four good ideas
+# Lesson 09_one_epoch, cell test-average-is-that-of-the-second-half: Averaging the ...
 class Weights(Callback):
     _order = -1
     def begin_fit(self): self.seen = []
@@ -265,7 +336,7 @@ def test_average_is_that_of_the_second_half():
     torch.testing.assert_close(model[1].weight.detach(), expected)
 
 
-# Lesson 09_one_epoch, cell test-growing-batches-show-each-picture-once: 5. Four ...
+# Lesson 09_one_epoch, cell test-growing-batches-show-each-picture-once: Growing batches
 def test_growing_batches_show_each_picture_once():
     growing = GrowingBatches(1000, [(0.3,16),(0.7,64)])
     batches = list(growing)
@@ -275,7 +346,7 @@ def test_growing_batches_show_each_picture_once():
     assert len(seen.unique())==len(seen)==sum(sizes) and seen.max()<1000
 
 
-# Lesson 09_one_epoch, cell test-five-views-are-averaged: 6. The good recipe
+# Lesson 09_one_epoch, cell test-five-views-are-averaged: Look five times
 def test_five_views_are_averaged():
     torch.manual_seed(0)
     x,yb = torch.randn(6,1,7,7),torch.zeros(6).long()
@@ -297,36 +368,7 @@ def test_five_views_are_averaged():
     torch.testing.assert_close(seen[False], expected.detach())
 
 
-# Lesson 09_one_epoch, cell test-solution-paired: Exercises
-def test_solution_paired():
-    def our_paired(first, second):
-        differences = [b-a for a,b in zip(first, second)]
-        error = statistics.stdev(differences)/math.sqrt(len(differences))
-        return statistics.mean(differences),error
-    assert check('09.1', our_paired)
-    gain,error = our_paired([0.98,0.99,0.985,0.99], [0.981,0.992,0.986,0.992])
-    assert abs(gain-0.0015)<1e-9 and abs(error-0.0005773502692/2)<1e-9
-
-
-# Lesson 09_one_epoch, cell test-solution-products: Exercises
-def test_solution_products():
-    def our_products(model):
-        found = []
-        def count(layer, inputs, out):
-            positions = out.numel()//out.shape[1]
-            found.append(layer.weight.numel()*positions)
-        layers = [m for m in model.modules() if isinstance(m, (nn.Conv2d,nn.Linear))]
-        hooks = [m.register_forward_hook(count) for m in layers]
-        with torch.no_grad(): model.eval()(torch.zeros(1,1,28,28))
-        for hook in hooks: hook.remove()
-        return sum(found)
-    assert check('09.2', our_products)
-    assert our_products(reference_model())==24*25*576 + 24*32*9*100 + 800*256 + 2560
-    strided = our_products(strided_model((16,48,96), size=28, norm=None))
-    assert strided==78_400+338_688+663_552+15_360
-
-
-# Lesson 09_one_epoch, cell test-solution-cutout: Exercises
+# Lesson 09_one_epoch, cell test-solution-cutout: Exercise 09.3: cutout
 class OurCutout(Callback):
     _order = 2
     def __init__(self, size): self.size = size

@@ -23,7 +23,7 @@ def test_other_answers_of_09():
     def with_doubles(first, second):
         found = torch.tensor([second, first], dtype=torch.float64).diff(dim=0)
         return -found.mean(),found.std()/found.numel()**0.5
-    assert check('09.1', with_doubles)
+    assert check('09.2', with_doubles)
     def by_a_loop(model):
         total,x = 0,torch.zeros(1, 1, 28, 28)
         def through(layer, x):
@@ -37,7 +37,7 @@ def test_other_answers_of_09():
             return x
         through(model.eval(), x)
         return torch.tensor(total)
-    assert check('09.2', by_a_loop)
+    assert check('09.1', by_a_loop)
     assert check('09.3', Loop)
 
 
@@ -52,7 +52,7 @@ def test_products_of_networks_by_hand():
 # Lesson 96_exercises_09, cell test-errors: Exercises of 09
 def test_errors_of_a_reader_are_shown():
     def mistyped(first, second): return sum(first)/len(frist),0.
-    result = check('09.1', mistyped)
+    result = check('09.2', mistyped)
     assert result.kind=='exception' and 'frist' in str(result)
-    result = check('09.1', lambda first,second: 0.)
+    result = check('09.2', lambda first,second: 0.)
     assert result.kind=='exception' and 'paired(first, second)' in str(result)
