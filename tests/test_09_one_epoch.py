@@ -270,7 +270,7 @@ def test_label_smoothing_by_hand():
         torch.testing.assert_close(by_hand, built_in)
 
 
-# Lesson 09_one_epoch, cell test-fast-recipe-with-one-seed: Without the first norm, ...
+# Lesson 09_one_epoch, cell test-fast-recipe-with-one-seed: Is the public recipe ...
 @pytest.mark.slow
 def test_fast_recipe_with_one_seed():
     from minifastai.data import get_databunch
