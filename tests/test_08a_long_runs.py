@@ -181,6 +181,22 @@ def test_solution_snapshot():
     assert check('08a.1', OurSnapshot) and check('08a.1', EmptySnapshot).kind=='not yet'
 
 
+# Lesson 08a_long_runs, cell test-solution-moving: What a training remembers
+class MovingWeights(Callback):
+    _order = 30
+    def begin_fit(self):
+        self.average = copies(self.model.state_dict().values())
+    def after_step(self):
+        for average,now in zip(self.average, self.model.state_dict().values()):
+            average.lerp_(now, 0.1)
+class Solved(MovingWeights):
+    def state_dict(self): return {'average': copies(self.average)}
+    def load_state_dict(self, state): self.average = copies(state['average'])
+
+def test_solution_moving():
+    assert check('08a.5', Solved) and check('08a.5', MovingWeights).kind=='not yet'
+
+
 # Lesson 08a_long_runs, cell test-solution-save-text: Never half a file
 def test_solution_save_text():
     def save_text(path, text):
@@ -855,19 +871,3 @@ def test_all_of_them_together():
         together([StopAt(6)], f'{folder}/run.pt')
         two,run2 = together(path=f'{folder}/run.pt')
         assert difference(one, two)==0 and run.recorder.losses==run2.recorder.losses
-
-
-# Lesson 08a_long_runs, cell test-solution-moving: Exercises at the end
-class MovingWeights(Callback):
-    _order = 30
-    def begin_fit(self):
-        self.average = copies(self.model.state_dict().values())
-    def after_step(self):
-        for average,now in zip(self.average, self.model.state_dict().values()):
-            average.lerp_(now, 0.1)
-class Solved(MovingWeights):
-    def state_dict(self): return {'average': copies(self.average)}
-    def load_state_dict(self, state): self.average = copies(state['average'])
-
-def test_solution_moving():
-    assert check('08a.5', Solved) and check('08a.5', MovingWeights).kind=='not yet'
