@@ -30,7 +30,7 @@ class GeneralRelu(nn.Module):
     def extra_repr(self) -> str:
         return f'leak={self.leak}, sub={self.sub}, maxv={self.maxv}'
 
-# %% ../nbs/06c_activations.ipynb #20d26983
+# %% ../nbs/06c_activations.ipynb #slope-below-zero
 def slope_below_zero(
     act:nn.Module, # any module
 ) -> float|None:
@@ -40,6 +40,7 @@ def slope_below_zero(
     if isinstance(act, nn.PReLU): return act.weight.mean().item()
     return 0. if isinstance(act, (nn.ReLU, nn.ReLU6)) else None
 
+# %% ../nbs/06c_activations.ipynb #20d26983
 def init_cnn(
     m:nn.Module,        # a model, however nested
     uniform:bool=False, # draw from a uniform instead of a normal distribution?

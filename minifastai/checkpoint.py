@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CheckpointError', 'read_checkpoint', 'Resumes', 'CheckpointCallback', 'TerminateOnNaNCallback', 'GradientClip',
-           'Gathers', 'GradientAccumulation', 'MixedPrecision']
+           'Gathers', 'GradientAccumulation', 'HasScaler', 'MixedPrecision']
 
 # %% ../nbs/08a_long_runs.ipynb #b7d16407
 import warnings
@@ -36,9 +36,21 @@ def read_checkpoint(
 class Resumes(Callback):
     "How a training goes on from a checkpoint"
     path:Path
+    resume:bool
+    every:int|None
     loaded:Any = None       # (checkpoint, file) until its batches are taken
     begin:Any = None        # the random state when the epoch began
     whole,keep,active = False,True,True
+    def begin_fit(self):
+        self.loaded,self.keep = None,True
+        # a search for a learning rate is no training to save or resume
+        self.active = not any(isinstance(cb, LRFinder) for cb in self.run.cbs)
+        if not self.active: return
+        if self.path.is_symlink(): self.path = self.path.resolve()
+        saving.check_writable(self.path)
+        found = saving.newest(self.path) if self.resume else None
+        if found: self.go_on_from(*found)
+
     def go_on_from(self,
         state:dict, # a checkpoint
         file:Path,  # where it comes from
@@ -70,6 +82,7 @@ class Resumes(Callback):
             run.batch = state['done']-1
             run.n_epochs = state['epoch']+state['done']/run.iters
         self.begin = saving.random_states(self.run) if self.every else None
+    def after_fit(self): self.begin = None
 
     def go_on(self,
         batches:Any, # an iterator of the training loader
@@ -100,16 +113,6 @@ class CheckpointCallback(Resumes):
         if every is None: return
         self.every = whole_number('every', every, of=' of batches')
 
-    def begin_fit(self):
-        self.loaded,self.keep = None,True
-        # a search for a learning rate is no training to save or resume
-        self.active = not any(isinstance(cb, LRFinder) for cb in self.run.cbs)
-        if not self.active: return
-        if self.path.is_symlink(): self.path = self.path.resolve()
-        saving.check_writable(self.path)
-        found = saving.newest(self.path) if self.resume else None
-        if found: self.go_on_from(*found)
-
     def begin_batch(self): self.whole = False
     def after_step(self): self.whole = True
     def after_cancel_batch(self): self.whole = True
@@ -118,7 +121,6 @@ class CheckpointCallback(Resumes):
         if not (self.every and run.in_train and self.whole): return
         if run.n_iter%self.every==0: self.save(run.epoch, run.batch+1)
     def after_epoch(self): self.save(self.run.epoch+1, 0)
-    def after_fit(self): self.begin = None
 
     def save(self,
         epoch:int, # of the next batch to train on
@@ -214,7 +216,7 @@ class Gathers(Callback):
 
 # %% ../nbs/08a_long_runs.ipynb #09c4e260
 class GradientAccumulation(Gathers):
-    """One step for every `n` batches, as if they were one
+    """One step for every `n` batches, the step of one large batch
 
     That holds for a loss that is a mean over items, and a model without batch norm. A
     batch counts as soon as it has a gradient. What is gathered at the end of a training
@@ -241,8 +243,23 @@ class GradientAccumulation(Gathers):
             raise CancelBatchException()
         self.average()
 
+# %% ../nbs/08a_long_runs.ipynb #has-scaler
+class HasScaler(Callback):
+    "The scaler of `MixedPrecision`: how it is made, saved and put back"
+    dtype:torch.dtype
+    scaler:Any = None
+    def _device(self):
+        found = chain(tensors(self.run.xb), self.run.model.parameters())
+        return next(found).device.type
+    def begin_fit(self):
+        self.scaler = None
+        if self.dtype==torch.float16: self.scaler = torch.amp.GradScaler(self._device())
+    def state_dict(self) -> dict: return self.scaler.state_dict() if self.scaler else {}
+    def load_state_dict(self, state:dict) -> None:
+        if self.scaler and state: self.scaler.load_state_dict(state)
+
 # %% ../nbs/08a_long_runs.ipynb #bc3b6ec0
-class MixedPrecision(Callback):
+class MixedPrecision(HasScaler):
     """Forward pass and loss in 16 bits where that is safe
 
     Weights, gradients and optimizer stay in 32. With float16 small gradients are kept
@@ -250,14 +267,8 @@ class MixedPrecision(Callback):
     _order = 70                     # after all that read the loss, before clipping
     def __init__(self,
         dtype:torch.dtype=torch.bfloat16, # or torch.float16
-    ): self.dtype,self.scaler,self._autocast = dtype,None,ExitStack()
+    ): self.dtype,self._autocast = dtype,ExitStack()
 
-    def _device(self):
-        found = chain(tensors(self.run.xb), self.run.model.parameters())
-        return next(found).device.type
-    def begin_fit(self):
-        self.scaler = None
-        if self.dtype==torch.float16: self.scaler = torch.amp.GradScaler(self._device())
     def begin_batch(self):
         self._autocast.enter_context(torch.autocast(self._device(), self.dtype))
     def after_loss(self):
@@ -273,10 +284,6 @@ class MixedPrecision(Callback):
         self.run.opt.zero_grad()
         raise CancelBatchException()                # a gradient was not finite
     def after_batch(self): self._autocast.close()   # comes always: autocast ends, too
-
-    def state_dict(self) -> dict: return self.scaler.state_dict() if self.scaler else {}
-    def load_state_dict(self, state:dict) -> None:
-        if self.scaler and state: self.scaler.load_state_dict(state)
 
 from .engine.comments import explain as _explain
 _explain(__name__)
