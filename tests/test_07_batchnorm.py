@@ -137,7 +137,7 @@ def test_a_derived_norm_names_itself():
         Sized(5, 3)(torch.zeros(2,5,3,3))       # the message names the layer
 
 
-# Lesson 07_batchnorm, cell test-first-batch-leaves-with-mean-zero-and-st: No bias ...
+# Lesson 07_batchnorm, cell test-first-batch-leaves-with-mean-zero-and-st: The dip ...
 def test_first_batch_leaves_with_mean_zero_and_std_one():
     torch.manual_seed(0)
     for size in (512,336):       # also a smaller, last batch
@@ -149,7 +149,7 @@ def test_first_batch_leaves_with_mean_zero_and_std_one():
     assert layer.eval()(torch.randn(64,8,7,7)+4).mean()>1    # averages lag behind
 
 
-# Lesson 07_batchnorm, cell test-batch-norm-stands-a-high-rate: What it buys: a ...
+# Lesson 07_batchnorm, cell test-batch-norm-stands-a-high-rate: What it buys: high ...
 @pytest.mark.slow
 def test_batch_norm_stands_a_high_rate():
     import os
