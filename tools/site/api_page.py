@@ -92,7 +92,7 @@ def table_of(rows: list[list[str]]) -> str:
     "A table without its empty columns, which only take room, on a phone above all"
     if not rows: return ''
     kept = [i for i in range(len(rows[0])) if any(row[i].strip() for row in rows)]
-    head = ['parameter', 'type', 'default', ' ']
+    head = ['parameter', 'type', 'default', 'what it is']
     lines = [head, ['---']*len(head), *rows]
     shown = ['| '+' | '.join(line[i] for i in kept)+' |' for line in lines]
     return '\n'.join(shown)+'\n\n'

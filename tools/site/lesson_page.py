@@ -21,6 +21,11 @@ def linked(page: str) -> str:
     return re.sub(r'(href="[\w./-]+)\.ipynb((?:#[^"]*)?")', r'\1.html\2', page)
 
 
+def without_empty_headers(page: str) -> str:
+    "A corner of a table that heads nothing is no heading"
+    return re.sub(r'<th((?: [^>]*)?)>\s*</th>', r'<td\1></td>', page)
+
+
 def enlarging(match: re.Match) -> str:
     "A picture as a link to itself; a script shows it enlarged"
     return f'<a class="enlarge" href="{match[1]}">{match[0]}</a>'
@@ -83,7 +88,7 @@ class Lesson:
         parts = [self.code(cell) if is_code(cell) else self.prose(source(cell))
                  for cell in shown(cells)]
         parts[0] = parts[0].replace('</h1>', f'</h1>{self.links(url)}', 1)
-        self.html = '\n'.join(parts)
+        self.html = without_empty_headers('\n'.join(parts))
 
     def links(self, url: str) -> str:
         "Where the notebook is to be had, below the title"

@@ -1,5 +1,6 @@
 // Widgets without a kernel: what they show at each place of their controls stands in the
-// page (see nbs/engine/92_show). And pictures, which enlarge when they are clicked.
+// page (see nbs/engine/92_show). Pictures that enlarge when they are clicked. And what the
+// theme leaves out for those who do not see the page, or have no mouse.
 "use strict";
 const SVG = "http://www.w3.org/2000/svg";
 const controls = box => [...box.querySelectorAll("input, select")];
@@ -163,3 +164,24 @@ document.addEventListener("click", event => {
   document.body.append(dialog);
   dialog.showModal();
 });
+
+// the theme makes these after the page has come, and gives them no name
+function mend() {
+  document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
+  for (const nav of document.querySelectorAll(".md-code__nav")) {
+    nav.setAttribute("role", "group");
+  }
+  for (const box of document.querySelectorAll(
+    ".md-typeset__scrollwrap, .prose mjx-container, pre, .prose table, .prose details")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  }
+}
+let asked = false;
+function soon() {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(() => { asked = false; mend(); });
+}
+new MutationObserver(soon).observe(document.body, {childList: true, subtree: true});
+addEventListener("resize", soon);
+mend();
