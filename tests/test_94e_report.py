@@ -15,12 +15,16 @@ def test_the_page_holds_all_and_is_one_file():
     rows = [{'epoch': 0, 'valid_loss': 0.25}, {'epoch': 1, 'valid_loss': 0.125}]
     with tempfile.TemporaryDirectory() as tmp:
         facts = {'command': 'train <x>'}
-        page = write_report(Path(tmp), facts, rows, {'line': figure}, words)
+        call = Path(tmp), facts, rows, {'line': figure}, words
+        linked = write_report(*call, 'https://x.org/a').read_text(encoding='utf-8')
+        page = write_report(*call, '')
         text = page.read_text(encoding='utf-8')
         png = Path(tmp, 'line.png').read_bytes()
         names = sorted(path.name for path in Path(tmp).iterdir())
     assert names==['index.html', 'line.png'] and png.startswith(b'\x89PNG')
     assert in_text(png) in text and not re.search(r'(src|href)="(?!data:)', text)
+    address = 'https://x.org/a/blob/main/nbs/06b_hooks.ipynb'
+    assert f'href="{address}">Lesson 06b_hooks</a>' in linked and '--open' in text
     assert '<dt>command</dt><dd>train &lt;x&gt;</dd>' in text
     for part in ('A &lt;b&gt;line', 'It falls &amp; rises. (Lesson 06b_hooks.)',
                   'alt="A &quot;line&quot;"', '<th>valid loss</th>', '<td>0.1250</td>'):

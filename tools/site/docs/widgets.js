@@ -168,9 +168,9 @@ document.addEventListener("click", event => {
 // the theme makes these after the page has come, and gives them no name
 function mend() {
   document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
-  for (const nav of document.querySelectorAll(".md-code__nav")) {
-    nav.setAttribute("role", "group");
-  }
+  document.querySelectorAll(".md-code__nav").forEach((nav, i) => {
+    nav.setAttribute("aria-label", `Code ${i+1}`);
+  });
   for (const box of document.querySelectorAll(
     ".md-typeset__scrollwrap, .prose mjx-container, pre, .prose table, .prose details")) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
