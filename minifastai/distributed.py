@@ -44,7 +44,7 @@ def merge_stats(
                    for column in zip(*(part['columns'] for part in parts))]
         s.load_state_dict({'counts': counts[kept].tolist(), 'columns': columns})
 
-# %% ../nbs/08b_distributed.ipynb #9e9cc14b
+# %% ../nbs/08b_distributed.ipynb #code-of-shown
 class _Shown(torch.autograd.Function):
     "The value of `mean`, with the gradient of `weight*loss`"
     @staticmethod
@@ -54,6 +54,7 @@ class _Shown(torch.autograd.Function):
     @staticmethod
     def backward(ctx, dy:Tensor) -> tuple: return dy*ctx.saved_tensors[0],None,None
 
+# %% ../nbs/08b_distributed.ipynb #9e9cc14b
 def loss_of_all(
     loss:Tensor, # the mean over the items that are here
     n:int,       # how many that are; of none the mean is nan
@@ -139,6 +140,7 @@ class _SyncedBatchNorm(BatchNorm):
         mean = sums/size
         return y,shift + mean,squares/size - mean**2,size
 
+# %% ../nbs/08b_distributed.ipynb #code-of-synced-running
 class _SyncedRunningBatchNorm(RunningBatchNorm):
     "A running batch norm over the batches of all processes"
     def uses_batch(self, x:Tensor) -> bool: return self.training
@@ -148,6 +150,7 @@ class _SyncedRunningBatchNorm(RunningBatchNorm):
     def normalize(self, x:Tensor, old:Old) -> tuple:
         return sharing.normalize_together(self, x, old)
 
+# %% ../nbs/08b_distributed.ipynb #code-of-sync-norms
 SYNCED:dict[type,type] = {BatchNorm: _SyncedBatchNorm,
                           RunningBatchNorm: _SyncedRunningBatchNorm}
 PLAIN:dict[type,type] = {synced: plain for plain,synced in SYNCED.items()}
