@@ -78,6 +78,12 @@ def test_dead_filter_has_no_gradient():
     # at how many places are input and output at work?
     together = nn.grad.conv2d_weight(working[0], shape, working[1], stride=2, padding=1)
     assert torch.equal(together==0, found==0)
+    # a layer in which all filters are dead
+    with torch.no_grad(): net[1][0].bias[:] = -100.
+    net.zero_grad()
+    F.cross_entropy(net(images), torch.arange(8)%3).backward()
+    assert all((layer[0].weight.grad==0).all() for layer in net[:2])
+    assert (net[-1].weight.grad==0).all() and (net[-1].bias.grad!=0).all()
 
 
 # Lesson 06b_hooks, cell test-default-initialisation-shrinks: The first ten batches
@@ -89,7 +95,7 @@ def test_default_initialisation_shrinks():
     assert (start_means>0).all() and start_means.max()<0.25 and start_means[3]<0.05
 
 
-# Lesson 06b_hooks, cell test-solution-update-ratios: How large is a step?
+# Lesson 06b_hooks, cell test-solution-update-ratios: Exercise 06b.1: the ratio of ...
 def test_solution_update_ratios():
     def update_ratios(weights, lr):
         return [(lr*w.grad.std()/w.std()).item() for w in weights]
@@ -134,6 +140,9 @@ def test_ratios_are_drawn():
     ax = runner.update_ratios.plot(first=4)
     assert ax.get_yscale()=='log' and len(ax.lines)==4
     assert list(ax.lines[0].get_xdata())==[0, 1, 2, 3]
+    two = runner.update_ratios.plot(plt.subplots()[1], layers=2)
+    assert len(two.lines)==3                             # and the dashed one
+    plt.close(two.figure)
     plt.close(ax.figure)
 
 
@@ -152,7 +161,7 @@ def test_hooks_see_what_we_saw_by_hand():
     assert not any(layer._forward_hooks for layer in net)
 
 
-# Lesson 06b_hooks, cell test-solution-append-stats: The same with PyTorch's hooks
+# Lesson 06b_hooks, cell test-solution-append-stats: Exercise 06b.2: no number needed
 def test_solution_append_stats():
     def appends(hook, mod, inp, out):
         if not hasattr(hook, 'stats'): hook.stats = ([], [])
@@ -167,7 +176,7 @@ def test_solution_append_stats():
     assert check('06b.2', lambda hook, mod, inp, out: ...).kind!='right'
 
 
-# Lesson 06b_hooks, cell test-solution-hook: A `Hook` that cleans up after itself
+# Lesson 06b_hooks, cell test-solution-hook: Exercise 06b.3: a `Hook`
 class OwnHook:
     def __init__(self, m, f):
         self.handle = m.register_forward_hook(partial(f, self))
@@ -184,7 +193,7 @@ def test_solution_hook():
     assert check('06b.3', Unwritten).kind=='not yet'
 
 
-# Lesson 06b_hooks, cell test-a-hook-goes-when-it-should: A `Hook` that cleans up ...
+# Lesson 06b_hooks, cell test-a-hook-goes-when-it-should: Removed without being asked
 def test_a_hook_goes_when_it_should():
     net,x,calls = small_model(),torch.randn(2, 1, 12, 12),[]
     def note(one, module, input, output): calls.append((one, module, input[0], output))
@@ -210,7 +219,7 @@ def test_a_hook_goes_when_it_should():
     assert n_hooks(net)==0
 
 
-# Lesson 06b_hooks, cell test-a-hook-needs-a-module: A `Hook` that cleans up after ...
+# Lesson 06b_hooks, cell test-a-hook-needs-a-module: Removed without being asked
 def test_a_hook_needs_a_module():
     unraisable,before = [],sys.unraisablehook
     sys.unraisablehook = unraisable.append
@@ -225,7 +234,7 @@ def test_a_hook_needs_a_module():
     assert not unraisable                     # __del__ had nothing to complain about
 
 
-# Lesson 06b_hooks, cell test-copies-are-not-watched: A `Hook` that cleans up after ...
+# Lesson 06b_hooks, cell test-copies-are-not-watched: Removed without being asked
 def test_copies_are_not_watched():
     net,x,calls = small_model(),torch.randn(2, 1, 12, 12),[]
     one = Hook(net[0], lambda *args: calls.append(1))
@@ -236,7 +245,7 @@ def test_copies_are_not_watched():
     one.remove()
 
 
-# Lesson 06b_hooks, cell test-a-hook-may-replace-the-output: A `Hook` that cleans up ...
+# Lesson 06b_hooks, cell test-a-hook-may-replace-the-output: Removed without being asked
 def test_a_hook_may_replace_the_output():
     net,x = small_model(),torch.randn(2, 1, 12, 12)
     def one_more(one, module, input, output): return output+1
@@ -244,7 +253,7 @@ def test_a_hook_may_replace_the_output():
     assert torch.allclose(raised_by_one, net(x)+1)
 
 
-# Lesson 06b_hooks, cell test-solution-switched-off: A `Hook` that cleans up after ...
+# Lesson 06b_hooks, cell test-solution-switched-off: Exercise 06b.4: switch a filter off
 def test_solution_switched_off():
     def switched_off(module, channel):
         def without(hook, module, input, output):
@@ -364,6 +373,23 @@ def test_hooks_check_all_modules_first():
     assert n_hooks(net)==0 and len(Hooks(iter(net), print))==5
 
 
+# Lesson 06b_hooks, cell test-solution-count-dead: Exercise 06b.5: count the dead
+def test_solution_count_dead():
+    def count_dead(modules, model, xb):
+        def count(hook, module, input, output):
+            everywhere = (output==0).all(dim=3).all(dim=2).all(dim=0)
+            hook.dead = everywhere.sum().item()
+        with Hooks(modules, count) as hooks, torch.no_grad(): model(xb)
+        return [hook.dead for hook in hooks]
+    def leaves_hooks(modules, model, xb):
+        model.hooks = Hooks(modules, lambda *args: None)
+        return count_dead(modules, model, xb)
+    assert check('06b.5', count_dead)
+    assert not check('06b.5', leaves_hooks)
+    assert check('06b.5', lambda modules, model, xb: ...).kind=='not yet'
+    assert not check('06b.5', lambda modules, model, xb: [0 for m in modules])
+
+
 # Lesson 06b_hooks, cell test-backward-hooks-see-gradients: Backwards
 def test_backward_hooks_see_gradients():
     net,x = small_model(),torch.randn(6, 1, 12, 12, requires_grad=True)
@@ -399,7 +425,7 @@ def test_kaiming_keeps_the_size():
     assert abs(wide.relu().std()-math.sqrt(1-1/math.pi))<0.02
 
 
-# Lesson 06b_hooks, cell test-solution-histogram: From one batch to a picture
+# Lesson 06b_hooks, cell test-solution-histogram: Exercise 06b.6: a histogram ...
 def test_solution_histogram():
     def my_histogram(x, bins, low, high):
         x = x[(x>=low) & (x<=high)]
@@ -408,9 +434,9 @@ def test_solution_histogram():
     def no_upper_edge(x, bins, low, high):
         x = x[(x>=low) & (x<high)]
         return torch.bincount(((x-low)*bins/(high-low)).long(), minlength=bins)
-    assert check('06b.5', my_histogram)
-    assert not check('06b.5', no_upper_edge)
-    assert not check('06b.5', lambda x, bins, low, high: torch.zeros(bins))
+    assert check('06b.6', my_histogram)
+    assert not check('06b.6', no_upper_edge)
+    assert not check('06b.6', lambda x, bins, low, high: torch.zeros(bins))
 
 
 # Lesson 06b_hooks, cell test-good-loss-hides-the-dead: The training, seen from inside
@@ -803,20 +829,3 @@ def test_widget_follows_its_controls():
     log.value = False
     plain = stats_svg(found, 2, 3, log=False)
     assert picture.value==plain!=stats_svg(found, 2, 3)
-
-
-# Lesson 06b_hooks, cell test-solution-count-dead: Exercise 6: count the dead
-def test_solution_count_dead():
-    def count_dead(modules, model, xb):
-        def count(hook, module, input, output):
-            everywhere = (output==0).all(dim=3).all(dim=2).all(dim=0)
-            hook.dead = everywhere.sum().item()
-        with Hooks(modules, count) as hooks, torch.no_grad(): model(xb)
-        return [hook.dead for hook in hooks]
-    def leaves_hooks(modules, model, xb):
-        model.hooks = Hooks(modules, lambda *args: None)
-        return count_dead(modules, model, xb)
-    assert check('06b.6', count_dead)
-    assert not check('06b.6', leaves_hooks)
-    assert check('06b.6', lambda modules, model, xb: ...).kind=='not yet'
-    assert not check('06b.6', lambda modules, model, xb: [0 for m in modules])

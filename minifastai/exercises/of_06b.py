@@ -218,7 +218,7 @@ def histogram_by(which, inside=lambda x, low, high: (x>=low) & (x<=high)):
 def everything(x, low, high): return x==x
 def in_last_bin(at, bins): return at.long().clamp(0, bins-1)
 
-add(Exercise('06b.5', 'my_histogram(x, bins, low, high): the number of values in each',
+add(Exercise('06b.6', 'my_histogram(x, bins, low, high): the number of values in each',
     my_histogram, '06b_hooks, "From one batch to a picture"',
     lambda g: {'200 values': (3*torch.randn(200, generator=g), 7, -4, 5),
                'at the edges': (torch.tensor([-1., 0., 0.5, 1., 2., 2., 3.]), 4, 0, 2),
@@ -266,7 +266,7 @@ def dead_by(f, remove=True):
 
 def dead_channels(out): return (out==0).all(3).all(2).all(0).sum()
 
-add(Exercise('06b.6', 'count_dead(modules, model, xb): dead channels of each of them',
+add(Exercise('06b.5', 'count_dead(modules, model, xb): dead channels of each of them',
     dead_by(dead_channels), '06b_hooks, "Which weights still learn?"',
     lambda g: {'six pictures': (torch.randn(6, 1, 12, 12, generator=g), ([1, 3], [5])),
                'one picture': (torch.randn(1, 1, 12, 12, generator=g), ([], [0, 2, 4])),
