@@ -37,11 +37,12 @@ class UpdateRatios(Callback):
             found.append((w.detach()-old).std()/old.std())
 
     def plot(self, ax:'Axes|None'=None,
-        first:int|None=None, # only so many steps from the start
+        first:int|None=None,  # only so many steps from the start
+        layers:int|None=None, # only so many parameters
     ) -> 'Axes':
         "Draw all ratios against the step, on a logarithmic scale; returns the axis"
         series = {i: (range(len(values[:first])), torch.stack(values[:first]).cpu())
-                  for i,values in enumerate(self.ratios) if values}
+                  for i,values in enumerate(self.ratios[:layers]) if values}
         ax = draw_lines(series, 'Step over weights', 'step', 'ratio of stds', ax)
         ax.set_yscale('log')
         ax.axhline(1e-3, color='grey', ls='--', lw=1)
@@ -53,9 +54,7 @@ class Hook:
 
     What `f` returns, if not None, replaces the output. The hook is removed by `remove`,
     at the end of a `with`, and when nobody keeps it any more: the module holds it
-    weakly, so `Hook(m, f)` alone is gone at once (in a notebook, what a cell ends with
-    is kept in `Out`). A pass that gradient checkpointing repeats calls `f` again, and
-    compiled code does not notice a hook that comes after its first batch.
+    weakly, so `Hook(m, f)` alone is gone at once.
 
     With `forward=False`, `f` gets the gradients of the inputs and of the outputs
     instead, in the backward pass, and what it returns, if not None, replaces the
