@@ -46,23 +46,25 @@ def train(data, lr, seed, epochs=1, nfs=FOUR, act=GeneralRelu, cycle=None,
 
 def final(run): return run.avg_stats.history[-1]['valid_accuracy']
 
-def dots(ax, groups, **kw):
-    "A line for each group, a dot for each of its values"
+def dots(ax, groups, each=1, bars=False):
+    "A line for each group, a dot for each of its values; bars for their intervals"
     for i,(name, values) in enumerate(groups.items()):
-        ax.plot(values, [i]*len(values), 'o', color=f'C{i%4}', alpha=0.6, **kw)
+        ax.plot(values, [i]*len(values), 'o', color=f'C{i//each}', alpha=0.6)
+        if bars and len(values)>1: ax.plot(interval(values), [i+0.2]*2, 'k-|')
     ax.set_yticks(range(len(groups)), groups)
     ax.set_ylim(len(groups)-0.5, -0.5)
+from minifastai.engine.presence import mean_and_error     # nan for a single seed
+
 def interval(values):
     "Low and high end of the interval of 95 percent for their mean, by Student's t"
-    values = torch.as_tensor(values, dtype=torch.float64)
-    half = STUDENT.get(len(values), float('nan'))*values.std().item()/len(values)**0.5
-    return values.mean().item()-half,values.mean().item()+half
+    mean,half = mean_and_error(torch.as_tensor(values, dtype=torch.float64))
+    return mean-half,mean+half
 
 def points(values):
     "A mean difference of accuracies with its interval, in percentage points"
     values = torch.as_tensor(values, dtype=torch.float64)
-    if len(values)<2: return f'{100*values.mean():+.2f} points, one seed'
     low,high = interval(values)
+    if len(values)<2: return f'{100*values.mean():+.2f} points, one seed'
     return f'{100*values.mean():+.2f} points, interval {100*low:+.2f} to {100*high:+.2f}'
 
 print(points([0.01, 0.02, 0.03]))

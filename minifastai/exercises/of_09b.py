@@ -92,7 +92,7 @@ def some_activations(g):
             for label,act in acts.items() for within in (0.05, 0.2)}
 
 add(Exercise('09b.2', 'my_near_rest(act, out, within): the share of outputs near act(0)',
-    near_rest, '09b_claims, "2. \\"Less than 20 percent near zero\\""',
+    near_rest, '09b_claims, "Exercise 09b.2: one ruler for all"',
     some_activations, {
     'near zero': (share(lambda act, out, w: out.abs()<=w),
         'That is near 0. What does `act` give for an input of 0?'),
@@ -148,7 +148,7 @@ def some_pictures(g):
 
 add(Exercise('09b.3', 'my_difference(right_a, right_b): how much better b is, and the '
     'standard error, picture by picture', difference,
-    '09b_claims, "4. \\"98 percent\\", and what it means"', some_pictures, {
+    '09b_claims, "Exercise 09b.3: the same pictures"', some_pictures, {
     'a minus b': (lambda a, b: difference(b, a), 'How much larger is that of b?'),
     'as if of other pictures': (
         with_error(lambda a, b: ((a.var()+b.var())/len(a))**0.5),
