@@ -74,7 +74,8 @@ add(Exercise('09b.1', "my_interval(values): low and high end, by Student's t",
 # %% ../../nbs/engine/96_exercises_09b.ipynb #rest-code
 def rest_of(act): return act(torch.zeros(1))
 
-def near_rest(act, out, within): return ((out-rest_of(act)).abs()<=within).float().mean()
+def near_rest(act, out, within):
+    return ((out-rest_of(act)).abs()<=within).float().mean()
 
 def share(
     inside:Callable, # inside(act, out, within) says which of the outputs count
@@ -91,7 +92,7 @@ def some_activations(g):
     return {f'{label}, within {within}': (act, torch.randn(2000, generator=g), within)
             for label,act in acts.items() for within in (0.05, 0.2)}
 
-add(Exercise('09b.2', 'my_near_rest(act, out, within): the share of outputs near act(0)',
+add(Exercise('09b.2', 'my_near_rest(act, out, within): a share of outputs near act(0)',
     near_rest, '09b_claims, "Exercise 09b.2: one ruler for all"',
     some_activations, {
     'near zero': (share(lambda act, out, w: out.abs()<=w),
