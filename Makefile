@@ -39,8 +39,10 @@ $(STAMP): settings.ini setup.py pyproject.toml
 
 train: $(STAMP)
 	$(BIN)/minifastai train $(ARGS)
+# the tests are exported: at the end it says if those of the notebooks are newer
 test: $(STAMP)
-	$(PYTEST) -m "not slow and not e2e" $(call junit,fast) $(ARGS)
+	@$(PYTEST) -m "not slow and not e2e" $(call junit,fast) $(ARGS); code=$$?; \
+	$(BIN)/python tools/check_sync.py --reminder; exit $$code
 test-all: $(STAMP)
 	$(PYTEST) -m "not e2e" $(call junit,all) $(ARGS)
 test-slow: $(STAMP)

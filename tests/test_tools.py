@@ -253,6 +253,71 @@ def test_a_page_shows_no_directives_and_no_set_up(tmp_path):
 
 # ---- lint.py and bump.py ----
 
+def test_colab_has_its_cells_once_there_is_an_address():
+    nb = notebook(prose('# Title'), code('x = 1'))
+    before = copy.deepcopy(nb)
+    notebooks.tidy(nb, '05a', 'https://github.com/one/two')
+    title, link, install, _ = nb['cells']
+    assert title == before['cells'][0]
+    address = 'https://colab.research.google.com/github/one/two/blob/main/nbs/05a.ipynb'
+    assert f'({address})' in notebooks.source(link)
+    assert 'git+https://github.com/one/two' in notebooks.source(install)
+    compile(notebooks.source(install), 'cell', 'exec')
+    assert not notebooks.long_lines(nb)
+    again = copy.deepcopy(nb)
+    notebooks.tidy(again, '05a', 'https://github.com/one/two')
+    assert again == nb
+    for url in '', 'https://example.org/one/two':
+        notebooks.tidy(again, '05a', url)
+        assert again == before
+
+
+def test_a_page_says_where_its_notebook_is(tmp_path):
+    nb = notebook(prose('# Title\n\n![a dot](images/dot.png)'), code('x = 1'))
+    notebooks.tidy(nb, '05a', 'https://github.com/one/two')
+    path = project(tmp_path, '05a', nb)/'nbs'/'05a.ipynb'
+    page = lesson_page.Lesson(path, 'https://github.com/one/two').html
+    assert 'href="05a.ipynb" download' in page and page.count('Open in Colab') == 1
+    assert 'find_spec' not in page           # the page needs no installation
+    assert '<a class="enlarge" href="images/dot.png"><img ' in page
+    page = lesson_page.Lesson(path).html
+    assert 'download' in page and 'github' not in page and 'Colab' not in page
+
+
+def test_a_corner_of_a_table_is_no_heading():
+    page = '<tr><th></th><th style="x"> </th><th>a</th></tr>'
+    assert lesson_page.without_empty_headers(page) == (
+        '<tr><td></td><td style="x"></td><th>a</th></tr>')
+
+
+@pytest.mark.parametrize('synced', [True, False])
+def test_the_reminder_speaks_only_if_something_differs(monkeypatch, capsys, synced):
+    done = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(check_sync.sys, 'argv', ['check_sync.py', '--reminder'])
+    monkeypatch.setattr(check_sync.subprocess, 'run', lambda *args, **kwargs: done)
+    monkeypatch.setattr(check_sync, 'copy_project', lambda to: None)
+    found = [] if synced else ['minifastai/data.py']
+    monkeypatch.setattr(check_sync, 'changed', lambda old, new: found)
+    assert check_sync.main() == 0          # the tests decide how `make test` ends
+    said = capsys.readouterr().out
+    assert said == '' if synced else 'not synced' in said
+
+
+def test_a_widget_keeps_its_states_for_a_page():
+    import nbformat
+    import widgets
+    inside = {'m': {'model_name': 'LabelModel', 'state': {'value': 'text'}}}
+    nb = nbformat.from_dict(notebook(code('box')))
+    nb.metadata['widgets'] = {widgets.STATE: {'state': inside}}
+    script = '<script class="states">{}</script>'
+    data = {widgets.VIEW: {'model_id': 'm'}, 'text/html': script}
+    nb.cells[0].outputs = [nbformat.v4.new_output('display_data', data)]
+    widgets.keep_static(nb)
+    page = nb.cells[0].outputs[0].data['text/html']
+    assert page.startswith('<div class="widget-static"><div> text</div>')
+    assert page.endswith(f'{script}</div>')
+
+
 def test_only_the_list_that_nbdev_writes_may_be_wide(tmp_path):
     path = tmp_path/'tiny.py'
     path.write_text('"doc"\n\n# %% auto #0\n__all__ = ["a",\n  "b"]\n\n__all__ = 1\n')

@@ -38,15 +38,25 @@ def changed(old: Path, new: Path) -> list[str]:
     return sorted(str(path) for path in (was ^ now) | differ)
 
 
+REMINDER = '''
+The notebooks are not synced: the tests that ran are those of the last `make sync`, and
+not those of the notebooks. `make check-sync` says what differs.'''
+
+
 def main() -> int:
-    "Sync a copy and compare it with another"
+    "Sync a copy and compare it with another; --reminder: only speak if they differ"
+    brief = '--reminder' in sys.argv[1:]
     with tempfile.TemporaryDirectory() as tmp:
         old, new = Path(tmp)/'old', Path(tmp)/'new'
         for copy in (old, new): copy_project(copy)
         env = {**os.environ, 'PYTHONPATH': str(new), 'PYTHONDONTWRITEBYTECODE': '1',
                'BIN': str(Path(sys.executable).parent)}
-        sync = subprocess.run(['sh', 'tools/sync'], cwd=new, env=env)
+        sync = subprocess.run(['sh', 'tools/sync'], cwd=new, env=env,
+                              capture_output=brief)
         found = changed(old, new)
+    if brief:
+        if found or sync.returncode: print(REMINDER)
+        return 0
     if found:
         print('`make sync` would change these files: '
               'run it, look at the change, and commit it:\n ', '\n  '.join(found))

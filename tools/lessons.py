@@ -123,8 +123,8 @@ def sums(
     read_by_all = [size for name, size in found.items() if '/' not in name]
     lessons = sum(read_by_all, Sizes())
     share = lessons.teaching/max(lessons.visible, 1)
-    return (f'{total.row("all", seconds)}\n{share:.0%} of the {lessons.visible:,} lines '
-            'of code that are open in the lessons teach')
+    return (f'{total.row("all", seconds)}\n{share:.0%} of the {lessons.visible:,} '
+            'lines of code that are open in the lessons teach')
 
 
 def run_all(

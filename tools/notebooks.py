@@ -155,7 +155,7 @@ def move_alt(cell: dict) -> None:
 
 
 def colab_cells(name: str, url: str) -> list[dict]:
-    "What stands below a lesson's title for readers in Colab; nothing without an address"
+    "What stands below a lesson's title for readers in Colab, once there is an address"
     colab = colab_of(name, url)
     if not colab: return []
     text = f'[Open in Colab]({colab})'

@@ -64,6 +64,11 @@ def image(model: dict, state: dict) -> str:
     return picture(data, state.get('format', 'png'))
 
 
+def option(name: str, chosen: bool) -> str:
+    "One line of a drop-down list"
+    return f'<option{" selected" if chosen else ""}>{escaped(name)}</option>'
+
+
 def leaf(model: dict, kind: str, state: dict) -> str:
     "A widget that holds no others"
     label, value = escaped(state.get('description') or ''), state.get('value')
@@ -80,8 +85,8 @@ def leaf(model: dict, kind: str, state: dict) -> str:
     if 'Slider' in kind and isinstance(value, (int, float)):
         return slider(kind, state, label)
     if '_options_labels' in state and isinstance(state.get('index'), int):
-        options = ''.join(f'<option{" selected"*(i == state["index"])}>{escaped(name)}'
-                          '</option>' for i, name in enumerate(state['_options_labels']))
+        options = ''.join(option(name, i == state['index'])
+                          for i, name in enumerate(state['_options_labels']))
         return f'<label>{label} <select disabled>{options}</select></label>'
     return f'<div>{label} {escaped(value)}</div>' if label or value else ''
 

@@ -8,8 +8,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from browser import SHOTS, chromium, needs_chromium, new_page
 
 TOKEN = 'lessons'
 
@@ -38,9 +40,15 @@ def wait_for(address: str, server: subprocess.Popen) -> None:
 
 
 @pytest.fixture(scope='module')
-def lab(tmp_path_factory) -> Iterator[str]:
+def folder(tmp_path_factory) -> Path:
+    "Where the reader's copy goes"
+    return tmp_path_factory.mktemp('lab')/'mine'
+
+
+@pytest.fixture(scope='module')
+def lab(folder) -> Iterator[str]:
     "The address of a JupyterLab that the command started; extra words reach it"
-    folder, port = tmp_path_factory.mktemp('lab')/'mine', free_port()
+    port = free_port()
     command = [sys.executable, '-m', 'minifastai', 'lessons', str(folder), '--open',
                '--no-browser', '--allow-root', f'--port={port}',
                f'--IdentityProvider.token={TOKEN}']
@@ -74,3 +82,45 @@ def test_no_question_about_news_or_updates(lab):
 def test_the_copy_is_what_it_shows(lab):
     names = {entry['name'] for entry in get(f'{lab}/api/contents')['content']}
     assert {'index.ipynb', '98_cli.ipynb', 'engine', 'images'} <= names
+
+
+def copied_again(folder: Path) -> str:
+    "What the command says when it copies once more"
+    command = [sys.executable, '-m', 'minifastai', 'lessons', str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout+done.stderr
+
+
+@needs_chromium
+def test_a_reader_opens_runs_changes_and_saves(lab, folder):
+    lesson = folder/'05a_foundations.ipynb'
+    before = lesson.read_text(encoding='utf-8')
+    with chromium() as browser:
+        page = new_page(browser, viewport={'width': 1280, 'height': 900})
+        page.goto(f'{lab}/lab/tree/05a_foundations.ipynb?token={TOKEN}')
+        page.locator('.jp-Notebook h1').first.wait_for()
+        page.locator('.jp-Notebook-ExecutionIndicator[data-status=idle]').wait_for()
+        code = page.locator('.jp-CodeCell .cm-content').first
+        assert 'cm-lineWrapping' in code.get_attribute('class')
+        # what JupyterLab itself changes is no change of the reader's
+        page.keyboard.press('Control+s')
+        wait_until(lambda: lesson.read_text(encoding='utf-8') != before)
+        assert '0 files copied' in copied_again(folder)
+        code.click()
+        page.keyboard.press('Control+End')
+        page.keyboard.type('  # mine')
+        page.keyboard.press('Control+s')
+        wait_until(lambda: '# mine' in lesson.read_text(encoding='utf-8'))
+        assert page.locator('.jp-Dialog, .jp-toastContainer button').count() == 0
+        page.screenshot(path=SHOTS/'lab-mine.png')
+        page.context.close()
+    assert 'kept, since you changed them: 05a_foundations.ipynb' in copied_again(folder)
+    assert '# mine' in lesson.read_text(encoding='utf-8')
+
+
+def wait_until(condition) -> None:
+    "Until it holds; it must, within a minute"
+    end = time.monotonic()+60
+    while not condition():
+        assert time.monotonic() < end, 'the file was not written'
+        time.sleep(0.3)

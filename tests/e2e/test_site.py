@@ -1,10 +1,12 @@
 """The site as a reader meets it.
 
 It is built once; then every page is opened in Chromium, wide, narrow, light, dark."""
+import json
 import os
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from urllib.error import HTTPError
@@ -162,6 +164,132 @@ def test_the_sliders_of_05c_need_no_kernel(site, browser):
     page.keyboard.press('End')
     assert agree() == [-5, -6, 10, -4, -9]
     page.context.close()
+
+
+@contextmanager
+def opened(site, browser, name, **options):
+    "A page of the site; nothing may go wrong in it"
+    options = {'viewport': {'width': 1280, 'height': 900}, **options}
+    page = new_page(browser, **options)
+    wrong = listen(page, site)
+    page.goto(f'{site}{name}.html')
+    yield page
+    page.context.close()
+    assert not wrong, '\n'.join(wrong)
+
+
+BARS = """() => [...document.querySelectorAll('.alive tr')].slice(1).map(
+    row => [1, 3, 5].map(i => Number(row.cells[i].textContent)))"""
+
+
+def test_the_widget_of_05c_computes_on_its_page(site, browser):
+    with opened(site, browser, '05c_entropy') as page:
+        def agree() -> list:
+            shown = torch.tensor(page.evaluate(BARS), dtype=torch.float64)
+            acts = shown[:, 0]
+            wanted = torch.stack([acts, acts.softmax(0), acts.sigmoid()], 1)
+            assert torch.allclose(shown, wanted, atol=6e-4)
+            return acts.tolist()
+
+        assert agree() == [3, 2, -2, 4, -1]
+        page.get_by_role('button', name='all -1').click()
+        assert agree() == [2, 1, -3, 3, -2]
+        page.locator('.alive input').nth(2).focus()
+        page.keyboard.press('End')
+        assert agree() == [2, 1, 10, 3, -2]
+
+
+def states_of(page) -> dict:
+    return json.loads(page.locator('.alive .states').first.text_content())
+
+
+def test_the_widget_of_05f_shows_the_losses_at_each_rate(site, browser):
+    with opened(site, browser, '05f_lr_finder') as page:
+        states, slider = states_of(page), page.locator('.alive input')
+        slider.focus()
+        for key, at in ('Home', 0), ('ArrowRight', 1), ('End', -1):
+            page.keyboard.press(key)
+            label = page.locator('.alive svg').get_attribute('aria-label')
+            rate = float(label.split('At a rate of ')[1].split()[0])
+            losses = [float(part) for part in label.split(' are ')[1].split(', ')]
+            assert abs(rate/states['rates'][at]-1) < 0.05
+            assert losses == states['at'][at]
+
+
+@pytest.mark.parametrize('touch', [False, True], ids=['keyboard', 'touch'])
+def test_the_widget_of_06b_walks_through_layers_and_batches(site, browser, touch):
+    size = {'width': 390, 'height': 844} if touch else {'width': 1280, 'height': 900}
+    options = {'viewport': size, 'has_touch': touch}
+    with opened(site, browser, '06b_hooks', **options) as page:
+        states, slider = states_of(page), page.locator('.alive input[type=range]')
+        page.locator('.alive select').select_option(index=3)
+        name = list(states['layers'])[3]
+        layer = states['layers'][name]
+        if touch:
+            slider.scroll_into_view_if_needed()
+            box = slider.bounding_box()
+            page.touchscreen.tap(box['x']+box['width']/2, box['y']+box['height']/2)
+        else:
+            slider.focus()
+            page.keyboard.press('End')
+        i = int(slider.input_value())//states['every']
+        assert 0 < i < len(layer['counts']) and touch or i == len(layer['counts'])-1
+        label = page.locator('.alive svg').get_attribute('aria-label')
+        mean = layer['numbers'][i][0]
+        assert label.startswith(f'layer {name}, batch {i*states["every"]}: mean ')
+        assert abs(float(label.split('mean ')[1].split(',')[0])-mean) < 6e-4
+
+        def heights():
+            bars = page.locator('.alive svg g rect')
+            return bars.evaluate_all('all => all.map(r => +r.getAttribute("height"))')
+
+        counts = torch.tensor(layer['counts'][i], dtype=torch.float64)
+        logs = counts.log1p()
+        assert torch.allclose(torch.tensor(heights()).double(), 150*logs/logs.max())
+        page.locator('.alive input[type=checkbox]').uncheck()
+        assert torch.allclose(torch.tensor(heights()).double(), 150*counts/counts.max())
+
+
+def test_a_picture_enlarges_and_closes_again(site, browser):
+    with opened(site, browser, '05b_data') as page:
+        link = page.locator('a.enlarge').first
+        alt = link.locator('img').get_attribute('alt')
+        link.focus()
+        page.keyboard.press('Enter')
+        large = page.locator('dialog.enlarged img')
+        assert large.get_attribute('alt') == alt
+        page.keyboard.press('Escape')
+        large.wait_for(state='detached')
+        assert link.evaluate('link => link === document.activeElement')
+        link.click()
+        page.get_by_role('button', name='Close').click()
+        large.wait_for(state='detached')
+
+
+@pytest.mark.parametrize('name', ['05a_foundations', 'engine/91_guard'])
+def test_a_notebook_can_be_downloaded_from_its_page(site, browser, name):
+    with opened(site, browser, name) as page:
+        address = page.get_by_text('Download this notebook').evaluate('a => a.href')
+    with urlopen(address) as answer: assert answer.read() == find(name).read_bytes()
+
+
+SEVEN = ('index', '05a_foundations', '05c_entropy', '05f_lr_finder', '06b_hooks',
+         '07_batchnorm', 'api/runner')
+OPEN_ALL = """() => document.querySelectorAll('details').forEach(
+    details => { details.open = true; })"""
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('name', SEVEN)
+def test_axe_finds_nothing(site, browser, name, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+    with opened(site, browser, name, color_scheme=scheme) as page:
+        page.evaluate('() => window.MathJax?.startup?.promise')
+        page.evaluate(OPEN_ALL)
+        found = Axe().run(page).response['violations']
+        texts = [f'{fault["id"]}: {fault["help"]}: {node["html"][:200]}'
+                 for fault in found for node in fault['nodes']]
+        assert not texts, '\n'.join(texts[:20])
 
 
 def test_readable_at_390_pixels(crawled):
