@@ -51,7 +51,7 @@ def test_products_of_networks_by_hand():
 
 # Lesson 96_exercises_09, cell test-errors: Exercises of 09
 def test_errors_of_a_reader_are_shown():
-    def mistyped(first, second): return sum(first)/len(frist),0.
+    def mistyped(first, second): return sum(first)/len(frist),0.  # noqa: F821
     result = check('09.2', mistyped)
     assert result.kind=='exception' and 'frist' in str(result)
     result = check('09.2', lambda first,second: 0.)
