@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['NORMS', 'FILTERS', 'ACT', 'DEFAULT_LR', 'MAX_LR', 'COMMANDS', 'confusion', 'plot_confusion', 'most_wrong', 'get_norm',
            'build_model', 'highest_lr', 'find_lr', 'one_cycle', 'draw_mistakes', 'facts', 'say', 'read_data',
-           'save_results', 'train', 'load_model', 'predict', 'tell_copies', 'lessons', 'train_options',
-           'predict_options', 'lessons_options', 'command_line', 'main']
+           'save_results', 'train', 'load_model', 'predict', 'tell_copies', 'lessons', 'predict_options',
+           'train_options', 'lessons_options', 'command_line', 'main']
 
 # %% ../nbs/98_cli.ipynb #2cf383dc
 import argparse,json,platform,shlex,subprocess,sys
@@ -323,6 +323,16 @@ def lessons(
     return int(kept)
 
 # %% ../nbs/98_cli.ipynb #the-parser
+def predict_options(
+    parser:Parser, # of `minifastai predict`
+) -> None:
+    "A model and pictures"
+    parser.add_argument('model', type=Path, metavar='MODEL',
+                        help='the model.pt of a report')
+    parser.add_argument('pictures', type=Path, metavar='PICTURE', nargs='+',
+                        help='a picture file, such as seven.png')
+
+# %% ../nbs/98_cli.ipynb #other-options-code
 def train_options(
     parser:Parser, # of `minifastai train`
 ) -> None:
@@ -345,15 +355,6 @@ def train_options(
         help='folder of the report (default: report); never overwritten: report-2 and '
              'so on')
     add('--device', help='such as cpu, cuda or mps (default: the best there is)')
-
-def predict_options(
-    parser:Parser, # of `minifastai predict`
-) -> None:
-    "A model and pictures"
-    parser.add_argument('model', type=Path, metavar='MODEL',
-                        help='the model.pt of a report')
-    parser.add_argument('pictures', type=Path, metavar='PICTURE', nargs='+',
-                        help='a picture file, such as seven.png')
 
 def lessons_options(
     parser:Parser, # of `minifastai lessons`
