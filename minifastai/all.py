@@ -11,3 +11,4 @@ from minifastai.activations import *
 from minifastai.norms import *
 from minifastai.checkpoint import *
 from minifastai.distributed import *
+from minifastai.optimizers import *

@@ -68,10 +68,11 @@ def param_groups(
     model:nn.Module,     # whose parameters are to be trained
     weight_decay:float,  # of weights; biases and norms have none
 ) -> list[dict[str,Any]]:
-    "Two groups for an optimizer: with decay what has two dimensions or more, and the rest"
+    "Two groups for an optimizer: what has two dimensions or more, and the rest"
     trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [{'params': [p for p in trained if p.ndim>1], 'weight_decay': weight_decay},
-              {'params': [p for p in trained if p.ndim<2], 'weight_decay': 0.}]
+    weights,rest = ([p for p in trained if (p.ndim>1)==big] for big in (True, False))
+    groups = [{'params': weights, 'weight_decay': weight_decay},
+              {'params': rest, 'weight_decay': 0.}]
     return [group for group in groups if group['params']]
 
 # %% ../nbs/10a_optimizers.ipynb #export-momentum

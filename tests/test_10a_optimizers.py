@@ -59,7 +59,8 @@ def compare_steps(ours, theirs, dtype, tol, n=100):
     a,b = awkward_tensors(dtype),awkward_tensors(dtype)
     one,two = ours(a),theirs(b)
     for t in range(n):
-        for p,q,grad in zip(a, b, awkward_grads(a, t)): p.grad,q.grad = grad,grad.clone()
+        for p,q,grad in zip(a, b, awkward_grads(a, t)):
+            p.grad,q.grad = grad,grad.clone()
         one.step()
         two.step()
         for p,q in zip(a, b):
@@ -100,8 +101,8 @@ def test_the_base_keeps_its_promises():
         opt.step()
         for p,grad in zip(model.parameters(), kept): assert torch.equal(p.grad, grad)
         # a copy goes on alone, and alike; pickling is one more way to copy
-        for copied in (copy.deepcopy((model, opt)), pickle.loads(pickle.dumps((model, opt)))):
-            twin,its_opt = copied
+        for copied in (copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))):
+            twin,its_opt = copied((model, opt))
             places = [p.clone() for p in model.parameters()]
             grads_for(twin, 3)
             its_opt.step()
@@ -244,8 +245,8 @@ def test_rmsprop_is_that_of_torch():
 # Lesson 10a_optimizers, cell test-adam: Where ε stands
 def test_adam_and_adamw_are_those_of_torch():
     for dtype,tol in TOLERANCES.items():
-        for o in (dict(lr=0.01), dict(lr=0.01, weight_decay=0.1, betas=(0.8, 0.95), eps=1e-6),
-                  dict(lr=0.01, betas=(0., 0.9))):
+        many = dict(lr=0.01, weight_decay=0.1, betas=(0.8, 0.95), eps=1e-6)
+        for o in (dict(lr=0.01), many, dict(lr=0.01, betas=(0., 0.9))):
             compare_steps(partial(Adam, **o), partial(torch.optim.Adam, **o), dtype, tol)
             compare_steps(partial(AdamW, **o), partial(torch.optim.AdamW, **o), dtype, tol)
     def end(opt_func):
@@ -403,7 +404,8 @@ def test_singular_values_of_a_step_of_muon():
     o = dict(lr=0.5, weight_decay=0., eps=1e-8)
     Muon([dict(params=[weight], orthogonal=False), dict(params=[bias])], **o).step()
     for q in (weight, bias):
-        torch.testing.assert_close(q, torch.ones_like(q)-0.05*q.grad.sign(), rtol=0, atol=1e-4)
+        right = torch.ones_like(q)-0.05*q.grad.sign()
+        torch.testing.assert_close(q, right, rtol=0, atol=1e-4)
     assert torch.equal(orthogonalised(torch.zeros(3, 3)), torch.zeros(3, 3))
 
 

@@ -237,6 +237,17 @@ def test_accuracy_map():
     assert not accuracy_map(table, (1, 2), (1, 2), '', (), Figure().subplots()).lines
 
 
+# Lesson 92_show, cell test-draw-paths: Paths in a bowl
+def test_paths_are_drawn_where_they_are():
+    import torch
+    from minifastai.engine import show
+    places = torch.tensor([[-8., 2.], [-4., 1.], [50., 50.]])
+    ax = show.draw_paths({'a path': places}, torch.tensor([1., 10.]), 'A title')
+    line = ax.lines[0]
+    assert line.get_xdata().tolist()==[-8., -4., 50.] and line.get_label()=='a path'
+    assert ax.get_xlim()==(-9, 9) and ax.get_title()=='A title'
+
+
 # Lesson 92_show, cell test-draw-statistics: Statistics of layers
 def test_lines_and_pictures_of_statistics():
     import math,numpy as np

@@ -6,9 +6,9 @@
 __all__ = ['axis', 'plot_loss', 'plot_lr', 'plot_loss_by_lr', 'plot_finder', 'mark_rate', 'plot_descent', 'for_a_page', 'rounded',
            'draw_rates', 'rate_slider', 'rate_states', 'plot_guides', 'write_line', 'table_line', 'Bar', 'show_maps',
            'draw_numbers', 'draw_window', 'draw_map', 'draw_filters', 'draw_places', 'draw_channels', 'bar_cells',
-           'bars_html', 'entropy_widget', 'show_images', 'accuracy_map', 'grid', 'draw_lines', 'draw_hists', 'hist_svg',
-           'stats_svg', 'hist_widget', 'hist_states', 'button_and_area', 'as_png', 'labelling_tool', 'plain_source',
-           'sources_below']
+           'bars_html', 'entropy_widget', 'show_images', 'accuracy_map', 'draw_paths', 'grid', 'draw_lines',
+           'draw_hists', 'hist_svg', 'stats_svg', 'hist_widget', 'hist_states', 'button_and_area', 'as_png',
+           'labelling_tool', 'plain_source', 'sources_below']
 
 # %% ../../nbs/engine/92_show.ipynb #imports
 import html,io,json,os,re
@@ -604,6 +604,28 @@ def _places(suggested, rates):
     found = [(i, (math.log(rate)-logs[0])/step)
              for i,rate in enumerate(suggested) if rate]
     return [(i, min(max(y, -0.45), len(logs)-0.55)) for i,y in found]
+
+# %% ../../nbs/engine/92_show.ipynb #draw-paths
+def draw_paths(
+    paths:Mapping,       # {name: (steps, 2) places}
+    curvatures:Sequence, # of the bowl, along x and along y
+    title:str,           # over the picture
+    ax:'Axes|None'=None, # the axis to draw into; None: that of a new figure
+) -> 'Axes':
+    "Draw the places of each path over the level lines of a bowl; returns the axis"
+    ax = axis(ax, title, 'first parameter', 'second parameter', (8, 3.2))
+    ax.set(xlim=(-9, 9), ylim=(-3.5, 3.5))
+    x,y = [i/10 for i in range(-90, 91)],[i/10 for i in range(-35, 36)]
+    a,b = (float(curvature) for curvature in curvatures)
+    heights = [[(a*u*u+b*v*v)/2 for u in x] for v in y]
+    ax.contour(x, y, heights, levels=12, colors='tab:grey', alpha=0.4, linewidths=0.8)
+    styles = zip('osD^', ('tab:blue', 'tab:orange', 'black', 'tab:green'))
+    for (name,places),(marker,color) in zip(paths.items(), styles):
+        ax.plot(*zip(*places.tolist()), marker=marker, color=color, ms=3.5, lw=1,
+                label=name)
+    ax.plot(0, 0, '+', color='tab:red', ms=12)
+    ax.legend(fontsize=8, loc='lower right')
+    return ax
 
 # %% ../../nbs/engine/92_show.ipynb #draw-statistics
 def grid(

@@ -41,11 +41,11 @@ def some_walks(n=12, zero=False, **options):
         found = {'a matrix': case((4, 3), 1.), 'tiny gradients': case((5,), 1e-4),
                  'large gradients': case((2, 3, 3, 3), 1e3)}
         start,grads,_,_ = case((3, 2), 1.)
-        found['another rate at each step'] = start,grads,[0.1*0.8**i for i in range(n)],\
-            options
+        falling = [0.1*0.8**i for i in range(n)]
+        found['another rate at each step'] = start,grads,falling,options
         start,grads,lrs,_ = case((6,), 1.)
-        found['gradients of zero between'] = \
-            start,[grad*(i%3!=1) for i,grad in enumerate(grads)],lrs,options
+        grads = [grad*(i%3!=1) for i,grad in enumerate(grads)]
+        found['gradients of zero between'] = start,grads,lrs,options
         if zero:
             found['weights of zero'] = case((4,), 1., size=0.)
             found['long weights'] = case((8, 8), 1., size=30., lr=0.01)

@@ -18,10 +18,11 @@ from notebooks import ROOT, is_code, notebooks, read, source
 MODULES = {m: built for m, built in modules().items()
            if 'exercises' not in m.__name__}
 # not of the engine room, nor of the appendices 98 and 99
-LESSONS = [m for m, built in MODULES.items() if '/' not in built[0] and built[0] < '9']
+LESSONS = [m for m, built in MODULES.items()
+           if '/' not in built[0] and not built[0].startswith(('98', '99'))]
 # methods that the runner or PyTorch calls by their name say what they do by it
 BY_NAME = {'forward', 'extra_repr', '__init__', 'step', 'state_dict', 'load_state_dict',
-           'set_runner'}
+           'set_runner', 'update'}
 PLAIN = 'ax', 'axs', 'fig', 'title'     # parameters that need no comment
 MANY = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 SHOW_ALL = '''
