@@ -101,12 +101,13 @@ def test_the_base_keeps_its_promises():
         opt.step()
         for p,grad in zip(model.parameters(), kept): assert torch.equal(p.grad, grad)
         # a copy goes on alone, and alike; pickling is one more way to copy
-        for copied in (copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))):
+        def pickled(pair): return pickle.loads(pickle.dumps(pair))
+        for copied in (copy.deepcopy, pickled):
             twin,its_opt = copied((model, opt))
             places = [p.clone() for p in model.parameters()]
             grads_for(twin, 3)
             its_opt.step()
-            for p,before in zip(model.parameters(), places): assert torch.equal(p, before)
+            assert all(map(torch.equal, model.parameters(), places))
         # two optimizers on one model share nothing
         other = kind(model.parameters(), lr=0.01)
         assert not other.state and opt.state is not other.state
@@ -135,10 +136,11 @@ def test_groups_and_schedulers():
         model = small_model()
         weights = [p for p in model.parameters() if p.ndim>1]
         rest = [p for p in model.parameters() if p.ndim<2]
-        opt = kind([dict(params=weights, lr=0.1), dict(params=rest, name='rest')], lr=0.02)
+        groups = [dict(params=weights, lr=0.1), dict(params=rest, name='rest')]
+        opt = kind(groups, lr=0.02)
         assert [group['lr'] for group in opt.param_groups]==[0.1, 0.02]
-        one_cycle = torch.optim.lr_scheduler.OneCycleLR(opt, [0.1, 0.02], total_steps=20,
-                                                        cycle_momentum=False)
+        one_cycle = torch.optim.lr_scheduler.OneCycleLR(
+            opt, [0.1, 0.02], total_steps=20, cycle_momentum=False)
         for t in range(10):
             grads_for(model, t)
             opt.step()
@@ -152,7 +154,8 @@ def test_groups_and_schedulers():
         assert not torch.equal(extra, torch.ones(3, 3))
         assert 'appear in more' in raised(ValueError, opt.add_param_group,
                                           dict(params=[extra]))
-        assert "'mom_sqr'" in raised(TypeError, kind, [dict(params=weights, mom_sqr=0.9)])
+        wrong = [dict(params=weights, mom_sqr=0.9)]
+        assert "'mom_sqr'" in raised(TypeError, kind, wrong)
         assert 'lr of' in raised(ValueError, kind, weights, lr=-1.)
         assert 'empty' in raised(ValueError, kind, [])
         tensor_rate = kind(weights, lr=torch.tensor(0.1))
@@ -189,7 +192,7 @@ def test_behind_a_norm_the_length_does_not_matter():
 # Lesson 10a_optimizers, cell test-param-groups: Experiment: a decay that is a schedule
 def test_biases_and_norms_are_not_decayed():
     from minifastai.norms import BatchNorm
-    model = nn.Sequential(nn.Conv2d(1, 4, 3), BatchNorm(4), nn.Flatten(), nn.Linear(4, 2))
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), BatchNorm(4), nn.Linear(4, 2))
     decayed,free = param_groups(model, 0.1)
     assert [p.ndim for p in decayed['params']]==[4, 2] and decayed['weight_decay']==0.1
     assert {p.ndim for p in free['params']}=={1} and free['weight_decay']==0.
@@ -210,7 +213,8 @@ def test_sgd_and_momentum_are_those_of_torch():
             compare_steps(partial(SGD, **o), partial(theirs, **o), dtype, tol)
             for more in (dict(), dict(nesterov=True), dict(dampening=0.3)):
                 ours = partial(Momentum, momentum=0.9, **o, **more)
-                compare_steps(ours, partial(theirs, momentum=0.9, **o, **more), dtype, tol)
+                other = partial(theirs, momentum=0.9, **o, **more)
+                compare_steps(ours, other, dtype, tol)
     assert 'dampening=0' in raised(ValueError, Momentum, [torch.ones(2)], nesterov=True,
                                    dampening=0.5)
 
@@ -238,8 +242,8 @@ def test_the_limit_of_the_rate_with_momentum():
 def test_rmsprop_is_that_of_torch():
     for dtype,tol in TOLERANCES.items():
         for o in (dict(lr=0.01), dict(lr=0.01, weight_decay=0.1, alpha=0.9, eps=1e-6)):
-            compare_steps(partial(RMSProp, **o), partial(torch.optim.RMSprop, **o), dtype,
-                          tol)
+            theirs = partial(torch.optim.RMSprop, **o)
+            compare_steps(partial(RMSProp, **o), theirs, dtype, tol)
 
 
 # Lesson 10a_optimizers, cell test-adam: Where ε stands
@@ -247,8 +251,8 @@ def test_adam_and_adamw_are_those_of_torch():
     for dtype,tol in TOLERANCES.items():
         many = dict(lr=0.01, weight_decay=0.1, betas=(0.8, 0.95), eps=1e-6)
         for o in (dict(lr=0.01), many, dict(lr=0.01, betas=(0., 0.9))):
-            compare_steps(partial(Adam, **o), partial(torch.optim.Adam, **o), dtype, tol)
-            compare_steps(partial(AdamW, **o), partial(torch.optim.AdamW, **o), dtype, tol)
+            for ours,theirs in ((Adam, torch.optim.Adam), (AdamW, torch.optim.AdamW)):
+                compare_steps(partial(ours, **o), partial(theirs, **o), dtype, tol)
     def end(opt_func):
         model = small_model()
         opt = opt_func(model.parameters(), lr=0.01)
@@ -277,7 +281,8 @@ def test_a_thawed_layer_has_its_own_count():
             p,q = torch.ones(3, dtype=torch.float64),torch.ones(2, dtype=torch.float64)
             opt = form([p, q], lr=0.1)
             for t in range(12):
-                p.grad = torch.randn(3, generator=torch.Generator().manual_seed(t)).double()
+                g = torch.Generator().manual_seed(t)
+                p.grad = torch.randn(3, generator=g).double()
                 q.grad = None if t<7 or t==9 else 1.+p.grad[:2]
                 opt.step()
             ends.append((p.clone(), q.clone(), opt.state[q]['step'].item()))
@@ -379,7 +384,8 @@ def test_muon_is_that_of_torch():
         for mine,theirs in zip(ends(Muon, torch.float32, **o),
                                ends(torch.optim.Muon, torch.float32, **o)):
             assert (mine-theirs).norm()<0.02*theirs.norm()      # theirs has 16 bits inside
-        with mock.patch.object(torch.Tensor, 'bfloat16', lambda self: self.clone()):
+        whole = mock.patch.object(torch.Tensor, 'bfloat16', lambda self: self.clone())
+        with whole:
             theirs = {dtype: ends(torch.optim.Muon, dtype, **o) for dtype in TOLERANCES}
         for dtype,tol in TOLERANCES.items():
             for mine,other in zip(ends(Muon, dtype, **o), theirs[dtype]):
@@ -488,7 +494,7 @@ def test_trainings_are_resumed_bit_for_bit():
 def test_finder_accumulation_and_16_bits():
     torch.set_num_threads(1)
     for kind in KINDS:
-        learn = tiny_learner(opt_func=kind, lr=0.01, model=small_model(3, 1), n_train=30)
+        learn = tiny_learner(30, opt_func=kind, lr=0.01, model=small_model(3, 1))
         before = copy.deepcopy(learn.model.state_dict())
         finder = lr_find(learn, max_iter=30, max_lr=1.)
         assert len(finder.lrs)>5 and not learn.opt.state

@@ -11,16 +11,18 @@ def test_what_an_optimizer_refuses():
     check_known('LAMB', ['params', 'lr', 'name'], known)
     text = raised(TypeError, check_known, 'LAMB', ['params', 'mom_sqr'], known)
     assert text=="LAMB has no option 'mom_sqr'; it has lr, betas"
-    good = dict(lr=0., betas=(0., 0.9), eps=0., momentum=0.9, nesterov=True, dampening=0.)
+    good = dict(lr=0., betas=(0., 0.9), eps=0., momentum=0.9, nesterov=True,
+                dampening=0.)
     check_values('X', good)
     for name,bad in dict(lr=-1, betas=(0.9, 1.), eps=-1e-8, momentum=1.5,
                          weight_decay=-0.1, ns_steps=0).items():
         text = raised(ValueError, check_values, 'X', {**good, name: bad})
         assert name in text and str(bad) in text and 'must be' in text
-    assert 'dampening=0' in raised(ValueError, check_values, 'X', {**good, 'dampening': .1})
+    bad = {**good, 'dampening': 0.1}
+    assert 'dampening=0' in raised(ValueError, check_values, 'X', bad)
     layer = torch.nn.Embedding(5, 2, sparse=True)
     layer(torch.tensor([1])).sum().backward()
-    assert 'sparse=True' in raised(ValueError, list, (ps for ps in ready([layer.weight])))
+    assert 'sparse=True' in raised(ValueError, list, ready([layer.weight]))
 
 
 # Lesson 93e_steps, cell test-foreign-states: What is refused
@@ -28,9 +30,11 @@ def test_options_of_foreign_states():
     from minifastai.engine.steps import as_ours
     from minifastai.testing import raised
     own = [dict(params=[], lr=0.1, weight_decay=0.)]
-    def loaded(**options): return dict(state={}, param_groups=[dict(params=[0], **options)])
-    found = as_ours('X', loaded(lr=0.2, foreach=None, amsgrad=False, initial_lr=1), own, 0)
-    assert found['param_groups']==[dict(params=[0], lr=.2, weight_decay=0., initial_lr=1)]
+    def loaded(**options):
+        return dict(state={}, param_groups=[dict(params=[0], **options)])
+    given = loaded(lr=0.2, foreach=None, amsgrad=False, initial_lr=1)
+    found, = as_ours('X', given, own, False)['param_groups']
+    assert found==dict(params=[0], lr=0.2, weight_decay=0., initial_lr=1)
     given = loaded(lr=0.2, amsgrad=True)
     assert 'amsgrad=True' in raised(ValueError, as_ours, 'X', given, own, False)
     given = loaded(weight_decay=0.1, decoupled_weight_decay=True)

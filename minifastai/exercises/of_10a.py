@@ -83,7 +83,8 @@ add(Exercise('10a.1', 'decayed_step(p, grad, lr, weight_decay), which changes p 
     'decay without the rate': (made(Decayed, moved=without_rate)(),
         'The decay of one step is lr times weight_decay, so that a schedule of the '
         'rate holds for both.'),
-    'growth': (made(Decayed, moved=grown)(), 'Decay makes the weight shorter: 1 minus.'),
+    'growth': (made(Decayed, moved=grown)(),
+        'Decay makes the weight shorter: 1 minus.'),
     'uphill': (made(Decayed, moved=uphill)(),
         'The gradient points to where the loss grows: go the other way.'),
     'no decay': (made(Decayed, moved=no_decay)(), 'The decay is missing.')},
