@@ -15,7 +15,7 @@ from pathlib import Path
 from common import arguments
 
 HERE = Path(__file__).resolve().parent
-SECTIONS = 'loop', 'hooks', 'growth', 'norms', 'epoch'
+SECTIONS = 'loop', 'hooks', 'growth', 'norms', 'steps', 'epoch'
 PACKAGES = ('torch', 'minifastai', 'fastai', 'lightning', 'pytorch-ignite', 'skorch',
             'pyperf')
 HEAD = '''# Measured side by side

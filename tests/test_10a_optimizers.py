@@ -52,7 +52,7 @@ def awkward_grads(ps, t):
     size = 10**(8*torch.rand((), generator=g).item()-4)
     return [(size*(t%7!=3)*torch.randn(p.shape, generator=g)).to(p.dtype) for p in ps]
 
-def off(a, b): return ((a-b).abs().max()/b.abs().max().clamp(min=1e-30)).item()
+def gap(a, b): return ((a-b).abs().max()/b.abs().max().clamp(min=1e-30)).item()
 
 def compare_steps(ours, theirs, dtype, tol, n=100):
     "All parameters and all that both remember, at each step"
@@ -65,9 +65,9 @@ def compare_steps(ours, theirs, dtype, tol, n=100):
         two.step()
         for p,q in zip(a, b):
             if not p.numel(): continue
-            assert off(p, q)<tol, (t, tuple(p.shape), off(p, q))
+            assert gap(p, q)<tol, (t, tuple(p.shape), gap(p, q))
             for name,value in two.state[q].items():
-                if value is not None: assert off(one.state[p][name], value)<tol, name
+                if value is not None: assert gap(one.state[p][name], value)<tol, name
 
 
 # Lesson 10a_optimizers, cell test-closed-form: The step, by hand
@@ -314,7 +314,7 @@ def test_lamb_is_the_algorithm_of_its_paper():
                           for w,p,s in zip(wanted, ps, states)]
                 opt.step()
                 for p,w in zip(ps, wanted):
-                    if p.numel(): assert off(p, w)<10*tol
+                    if p.numel(): assert gap(p, w)<10*tol
 
 
 # Lesson 10a_optimizers, cell test-properties-of-lamb: Exercise 4: LAMB
@@ -383,13 +383,13 @@ def test_muon_is_that_of_torch():
     for o in (dict(), dict(nesterov=False, weight_decay=0.5, momentum=0.8, ns_steps=3)):
         for mine,theirs in zip(ends(Muon, torch.float32, **o),
                                ends(torch.optim.Muon, torch.float32, **o)):
-            assert (mine-theirs).norm()<0.02*theirs.norm()      # theirs has 16 bits inside
+            assert (mine-theirs).norm()<0.02*theirs.norm()   # 16 bits inside
         whole = mock.patch.object(torch.Tensor, 'bfloat16', lambda self: self.clone())
         with whole:
-            theirs = {dtype: ends(torch.optim.Muon, dtype, **o) for dtype in TOLERANCES}
+            theirs = {d: ends(torch.optim.Muon, d, **o) for d in TOLERANCES}
         for dtype,tol in TOLERANCES.items():
             for mine,other in zip(ends(Muon, dtype, **o), theirs[dtype]):
-                assert off(mine, other)<10*tol
+                assert gap(mine, other)<10*tol
 
 
 # Lesson 10a_optimizers, cell test-steps-of-muon: Exercise 5: Newton-Schulz
@@ -413,6 +413,54 @@ def test_singular_values_of_a_step_of_muon():
         right = torch.ones_like(q)-0.05*q.grad.sign()
         torch.testing.assert_close(q, right, rtol=0, atol=1e-4)
     assert torch.equal(orthogonalised(torch.zeros(3, 3)), torch.zeros(3, 3))
+
+
+# Lesson 10a_optimizers, cell test-solutions-of-10a: Exercise 5: Newton-Schulz
+def test_solutions_of_10a():
+    from minifastai.checks import check
+    def unwritten(p, grad, state, lr): ...
+    def decayed_step(p, grad, lr, weight_decay):
+        p *= 1-lr*weight_decay
+        p -= lr*grad
+    def momentum_step(p, grad, state, lr, momentum):
+        if 'b' in state: state['b'].mul_(momentum).add_(grad)
+        else: state['b'] = grad.clone()
+        p -= lr*state['b']
+    def adamw_step(p, grad, state, lr, betas, eps, weight_decay):
+        if not state: state.update(t=0, m=torch.zeros_like(p), v=torch.zeros_like(p))
+        state['t'] += 1
+        state['m'].lerp_(grad, 1-betas[0])
+        state['v'].lerp_(grad**2, 1-betas[1])
+        m_hat = state['m']/(1-betas[0]**state['t'])
+        v_hat = state['v']/(1-betas[1]**state['t'])
+        p *= 1-lr*weight_decay
+        p -= lr*m_hat/(v_hat.sqrt()+eps)
+    def lamb_step(p, grad, state, lr, betas, eps, weight_decay):
+        if not state: state.update(t=0, m=torch.zeros_like(p), v=torch.zeros_like(p))
+        state['t'] += 1
+        state['m'].lerp_(grad, 1-betas[0])
+        state['v'].lerp_(grad**2, 1-betas[1])
+        m_hat = state['m']/(1-betas[0]**state['t'])
+        v_hat = state['v']/(1-betas[1]**state['t'])
+        u = m_hat/(v_hat.sqrt()+eps) + weight_decay*p
+        long,far = p.norm(),u.norm()
+        ratio = long/far if long>0 and far>0 else 1.
+        p -= lr*ratio*u
+    def newton_schulz(matrix, coefficients=(3.4445, -4.775, 2.0315), n=5):
+        a,b,c = coefficients
+        tall = matrix.shape[0]>matrix.shape[1]
+        x = matrix.T if tall else matrix
+        x = x/x.norm()
+        for _ in range(n):
+            gram = x@x.T
+            x = a*x + (b*gram + c*gram@gram)@x
+        return x.T if tall else x
+    assert check('10a.1', decayed_step)
+    assert check('10a.2', momentum_step)
+    assert check('10a.3', adamw_step)
+    assert check('10a.4', lamb_step)
+    assert check('10a.5', newton_schulz)
+    for i in range(1, 6): assert check(f'10a.{i}', unwritten).kind=='not yet'
 
 
 # Lesson 10a_optimizers, cell test-lists: Whole lists at once
