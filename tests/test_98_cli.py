@@ -114,6 +114,21 @@ def test_every_norm_trains():
             'report', *(f'report-{i}' for i in range(2, len(NORMS)+1))]
 
 
+# Lesson 98_cli, cell test-every-optimizer-trains: What must hold
+def test_every_optimizer_trains():
+    with tempfile.TemporaryDirectory() as tmp:
+        options = ['--data', tiny_data(tmp), '--bs', '20', '--lr', '0.01']
+        with no_drawing:
+            for i,name in enumerate(OPTS):
+                out = Path(tmp)/str(i)
+                code,_,err = call('train', *options, '--opt', name, '--out', str(out))
+                assert code==0, err
+                assert f'optimizer {name}' in (out/'history.json').read_text()
+    assert [get_opt(name).__name__.lower() for name in OPTS]==list(OPTS)
+    code,out,err = call('train', '--opt', 'adamx')
+    assert code==2 and 'adamx' in err
+
+
 # Lesson 98_cli, cell test-the-report-says-what-it-is: What must hold
 def test_the_report_says_what_it_is_of():
     with tempfile.TemporaryDirectory() as tmp:
@@ -209,6 +224,8 @@ def test_predict_reads_pictures_and_refuses_others_in_one_line():
 def test_the_highest_rate():
     assert highest_lr(None, 'none')==DEFAULT_LR and highest_lr(0.5, 'running')==1.
     assert highest_lr(0.5, 'none')==0.5 and highest_lr(5., 'instance')==MAX_LR
+    assert abs(highest_lr(0.3, 'running', 'lamb')-0.1)<1e-9
+    assert highest_lr(None, 'none', 'adam')==OTHER_LR
 
 
 # Lesson 98_cli, cell test-mistakes-are-one-line-and-exit-code-2: What must hold
