@@ -178,6 +178,10 @@ def opened(site, browser, name, **options):
     assert not wrong, '\n'.join(wrong)
 
 
+# how long each bar is, as a share of its track
+LENGTHS = """() => [...document.querySelectorAll('.alive tr')].slice(1).map(
+    row => [2, 4].map(i => { const track = row.cells[i].firstElementChild;
+        return track.firstElementChild.offsetWidth/track.offsetWidth; }))"""
 BARS = """() => [...document.querySelectorAll('.alive tr')].slice(1).map(
     row => [1, 3, 5].map(i => Number(row.cells[i].textContent)))"""
 
@@ -189,6 +193,8 @@ def test_the_widget_of_05c_computes_on_its_page(site, browser):
             acts = shown[:, 0]
             wanted = torch.stack([acts, acts.softmax(0), acts.sigmoid()], 1)
             assert torch.allclose(shown, wanted, atol=6e-4)
+            bars = torch.tensor(page.evaluate(LENGTHS), dtype=torch.float64)
+            assert torch.allclose(bars, wanted[:, 1:], atol=0.02)
             return acts.tolist()
 
         assert agree() == [3, 2, -2, 4, -1]
@@ -252,7 +258,7 @@ def test_the_widget_of_06b_walks_through_layers_and_batches(site, browser, touch
 
 def test_a_picture_enlarges_and_closes_again(site, browser):
     with opened(site, browser, '05b_data') as page:
-        link = page.locator('a.enlarge').first
+        link = page.locator('a.enlarge').filter(visible=True).first
         alt = link.locator('img').get_attribute('alt')
         link.focus()
         page.keyboard.press('Enter')

@@ -17,7 +17,7 @@ function element(name, attributes, text = "") {
 function softmax(box) {
   const sliders = controls(box), rows = [...box.querySelectorAll("tr")].slice(1);
   const show = (row, at, share) => {
-    row.cells[at].querySelector("div div").style.width = `${100*share}%`;
+    row.cells[at].querySelector(":scope > div > div").style.width = `${100*share}%`;
     row.cells[at+1].textContent = share.toFixed(3);
   };
   for (const button of box.querySelectorAll("button")) {
