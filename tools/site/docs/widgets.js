@@ -73,20 +73,22 @@ function hist(box, states) {
   };
 }
 
-// two axes of a drawing, 440 wide and 260 high
-function panel(svg, left, title, below, xs, ys, log) {
+// two axes of a drawing, 440 wide and 264 high
+function panel(drawing, [right, down], title, below, xs, ys, log) {
+  const svg = element("g", {transform: `translate(${right} ${down})`});
+  drawing.append(svg);
   const place = log ? Math.log10 : x => x, [x0, x1] = xs.map(place), [y0, y1] = ys;
-  const x = v => left+50+370*(place(v)-x0)/(x1-x0);
+  const x = v => 50+370*(place(v)-x0)/(x1-x0);
   const y = v => 30+190*(1-(Math.min(Math.max(v, y0), y1)-y0)/(y1-y0));
   const text = (at, down, words, anchor = "middle") => svg.append(
     element("text", {x: at, y: down, "text-anchor": anchor}, words));
-  svg.append(element("path", {d: `M${left+50} 30V220H${left+420}`, fill: "none",
+  svg.append(element("path", {d: `M50 30V220H420`, fill: "none",
                               stroke: "black"}));
-  text(left+235, 18, title);
-  text(left+235, 256, below);
+  text(235, 18, title);
+  text(235, 256, below);
   for (let k = 0; k <= 4; k += 1) {
     const v = y0+k*(y1-y0)/4;
-    text(left+45, y(v)+4, short(Number(v.toPrecision(2))), "end");
+    text(45, y(v)+4, short(Number(v.toPrecision(2))), "end");
   }
   const step = log ? 1 : (x1-x0)/Math.min(x1-x0, 9);
   for (let v = Math.ceil(x0); v <= x1; v += step) {
@@ -104,14 +106,16 @@ function rates(box, states) {
     const i = Math.round((Number(slider.value)+6)*10), rate = states.rates[i];
     const losses = states.at[i];
     output.textContent = rate.toPrecision(2);
-    const svg = element("svg", {viewBox: "0 0 880 264", width: 880, height: 264,
+    const narrow = box.clientWidth < 600;      // there one panel stands below the other
+    const [width, height] = narrow ? [440, 528] : [880, 264];
+    const svg = element("svg", {viewBox: `0 0 ${width} ${height}`, width, height,
       "font-size": 12, "font-family": "sans-serif", role: "img", "aria-label":
       `At a rate of ${rate.toPrecision(2)} the losses of ${losses.length} batches are `
       + losses.map(short).join(", ")});
-    svg.append(element("rect", {width: 880, height: 264, fill: "white"}));
+    svg.append(element("rect", {width, height, fill: "white"}));
     const {lrs, smoothed} = states, start = Math.max(...states.losses.slice(0, 5));
     const low = Math.min(...states.losses), high = start+(start-low)/2;
-    const search = panel(svg, 0, "Learning-rate finder", "learning rate (log scale)",
+    const search = panel(svg, [0, 0], "Learning-rate finder", "learning rate (log scale)",
                          [1e-6, 10], [low-(start-low)/10, high], true);
     const ends = [low-(start-low)/10, high];
     search.line(ends.map(v => [rate, v]), {stroke: "#9467bd", "stroke-width": 5,
@@ -123,7 +127,7 @@ function rates(box, states) {
     if (states.suggestion) search.line(ends.map(v => [states.suggestion, v]),
                                        {stroke: "black", "stroke-dasharray": "5 3"});
     const top = Math.max(2*losses[0], 1.1*Math.max(...losses));
-    const here = panel(svg, 440, `${losses.length} batches at a rate of `
+    const here = panel(svg, narrow ? [0, 264] : [440, 0], `${losses.length} batches at a rate of `
       + `${rate.toPrecision(2)}`, "batch", [1, losses.length], [0, top], false);
     here.line(losses.map((loss, k) => [k+1, loss]), {stroke: "#9467bd",
                                                      "stroke-width": 2});
@@ -156,7 +160,8 @@ document.addEventListener("click", event => {
   dialog.setAttribute("aria-label", "The picture, enlarged");
   const picture = Object.assign(document.createElement("img"),
                                 {src: link.href, alt: small.alt});
-  picture.style.width = `max(90vw, ${small.getAttribute("width") || 0}px)`;
+  const size = Math.max(small.naturalWidth, 2*small.clientWidth);
+  picture.style.width = `max(90vw, ${size}px)`;
   const close = Object.assign(document.createElement("button"), {textContent: "Close"});
   dialog.append(close, picture);
   dialog.addEventListener("click", () => dialog.close());
