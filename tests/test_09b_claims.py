@@ -69,6 +69,16 @@ def points(values):
     return f'{100*values.mean():+.2f} points, interval {ends}'
 
 print(points([0.01, 0.02, 0.03]))
+class OneNumberNorm(nn.Module):
+    "A layer norm with one scale and one shift, and `spread` in place of the variance"
+    def __init__(self, nf, spread, eps=1e-5):
+        super().__init__()
+        self.spread,self.eps = spread,eps
+        self.mult,self.add = (nn.Parameter(torch.tensor(v)) for v in (1., 0.))
+    def forward(self, x):
+        dims = 1,2,3
+        v = self.spread(x, dims, keepdim=True)
+        return (x-x.mean(dims, keepdim=True))/(v+self.eps).sqrt()*self.mult + self.add
 
 
 # Lesson 09b_claims, cell test-solution-interval: Exercise 09b.1: the interval
@@ -84,6 +94,27 @@ def test_solution_interval():
     mean,half = mean_and_error(values)
     assert torch.allclose(torch.stack(by_student(values)),
                           torch.tensor([mean-half, mean+half]))
+
+
+# Lesson 09b_claims, cell test-two-numbers: 1. "This solves the small batch size issue!"
+def test_two_numbers_become_one_and_minus_one():
+    torch.manual_seed(0)
+    for side in (1, 2):
+        out = nn.BatchNorm2d(50)(10*torch.randn(2, 50, side, side)).abs()
+        assert ((out-1).abs().median()<1e-3)==(side==1)    # only a sign is left
+
+
+# Lesson 09b_claims, cell test-one-layer-less: 1. "This solves the small batch size ...
+@pytest.mark.slow
+def test_one_convolution_less_helps_a_batch_norm_of_two():
+    import os
+    def check_layers():
+        twos = some(get_databunch(512), 800, 2)
+        for seed in range(3):
+            four,five = (final(train(twos, 0.1, seed, nfs=nfs, norm=nn.BatchNorm2d,
+                                     cycle=one_cycle)[1]) for nfs in (FOUR, FIVE))
+            assert four>five+0.1
+    if 'PYTEST_CURRENT_TEST' in os.environ: check_layers()
 
 
 # Lesson 09b_claims, cell test-solution-rest: Exercise 09b.2: one ruler for all
@@ -113,3 +144,24 @@ def test_solution_paired():
     same = torch.rand(1000, generator=torch.Generator().manual_seed(0))<0.9
     assert one_by_one(same, same)==(0, 0)          # no doubt where both always agree
     assert side_by_side(same, same)[1]>0.01
+
+
+# Lesson 09b_claims, cell test-root-of-the-deviation: 6. "Even with a lower learning ...
+def test_root_of_the_deviation_takes_half_of_a_growth():
+    torch.manual_seed(0)
+    x = 100*torch.randn(4, 3, 20, 20)
+    for spread,left in ((torch.std, 10), (torch.var, 1)):
+        out = OneNumberNorm(3, spread)(x)
+        assert abs(out.std((1, 2, 3))/left-1).max()<0.1
+    torch.testing.assert_close(OneNumberNorm(3, torch.var)(x), LayerNorm(3)(x),
+                               rtol=1e-2, atol=1e-2)
+
+
+# Lesson 09b_claims, cell test-bias-moves: 7. "No bias needed if using bn"
+def test_a_bias_moves_only_with_the_relu_between():
+    torch.manual_seed(0)
+    maps = torch.randn(16, 3, 8, 8)
+    for norm_first in (False, True):
+        block = conv_layer(3, 8, norm=nn.BatchNorm2d, norm_first=norm_first, bias=True)
+        (block(maps)*torch.randn(16, 8, 4, 4)).sum().backward()
+        assert (block[0].bias.grad.abs().max()<1e-4)==norm_first
