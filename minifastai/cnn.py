@@ -76,8 +76,8 @@ def conv_layer(
     stride:int=2,              # 2 halves each side
     act:Callable|None=nn.ReLU, # act() makes the activation; None: without
     norm:Callable|None=None,   # norm(nf) makes a norm; None: without
-    norm_first:bool=False,     # norm before the activation, as in papers? The lecture
-                               # has it after
+    norm_first:bool=False,     # norm before the activation, as in papers? fast.ai's
+                               # lecture has it after
     bias:bool|None=None,       # None: only where it is not redundant
 ) -> nn.Sequential:
     "Convolution, activation, norm; [0] is the convolution"
