@@ -82,7 +82,8 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;
   padding:0 1rem;color:#222;background:#fff}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}
 dt{color:#555}dd{margin:0;overflow-wrap:anywhere}
-main{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));
+.pictures{display:grid;
+  grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));
   gap:1rem 2rem}
 section{min-width:0}h2{font-size:1.15rem;margin:1rem 0 .3rem}
 img{max-width:100%;height:auto}
@@ -95,11 +96,12 @@ td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #ddd}
 PAGE = '''<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>minifastai: training report</title><style>{style}</style>
-<h1>minifastai: training report</h1>
+<main><h1>minifastai: training report</h1>
 <dl>{facts}</dl>
 {table}
-<main>{pictures}</main>
-<p>To open a lesson: <code>minifastai lessons my_lessons --open</code></p></html>
+<div class="pictures">{pictures}</div>
+<p>To open a lesson: <code>minifastai lessons my_lessons --open</code></p>
+</main></html>
 '''
 
 def cell(
