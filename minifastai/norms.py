@@ -161,10 +161,10 @@ class InstanceNorm(Norm):
 class RunningBatchNorm(Norm, RunningStatistics):
     """Each channel by running statistics, in training too; for every batch size from 1
 
-    The lecture's own, there is no paper. x: (N, C, H, W). ValueError for another shape
-    or for integers. Of running sums, squares and count, mean = sums/count and variance
-    = squares/count - mean². The batch at hand weighs 1 - (1-mom)/sqrt(max(N-1, 1)), and
-    only its share carries gradient.
+    From fast.ai's lecture; there is no paper. x: (N, C, H, W). ValueError for another
+    shape or for integers. Of running sums, squares and count, mean = sums/count and
+    variance = squares/count - mean². The batch at hand weighs
+    1 - (1-mom)/sqrt(max(N-1, 1)), and only its share carries gradient.
 
     Compiled, it puts new tensors in the place of its buffers: a `state_dict` taken
     before does not follow. Under gradient checkpointing each backward pass must come

@@ -141,7 +141,7 @@ def test_running_variance_is_biased_by_that_of_the_mean():
     assert abs(torch.stack(found).mean()-(4-0.2/1.9))<0.03        # and not 4
 
 
-# Lesson 07b_norms, cell test-batches-of-two: Batches of two
+# Lesson 07b_norms, cell test-batches-of-two: And in a recurrent network?
 @pytest.mark.slow
 def test_batches_of_two():
     import os
@@ -290,7 +290,7 @@ def test_one_epoch_three_seeds():
     if 'PYTEST_CURRENT_TEST' in os.environ: check_three()      # the three trained above
 
 
-# Lesson 07b_norms, cell test-solutions-of-07b: Exercise 6: what can you do in a ...
+# Lesson 07b_norms, cell test-solutions-of-07b: Exercise 5: what can you do in a ...
 def test_solutions_of_07b():
     from minifastai.checks import check
     def normalised(x, dims, eps=1e-5):
@@ -315,12 +315,15 @@ def test_solutions_of_07b():
             groups = x.unflatten(1, (self.num_groups, -1))
             out = normalised(groups, (2, 3, 4), self.eps).flatten(1, 2)
             return self.mults*out + self.adds
-    assert check('07b.1', MyLayerNorm) and check('07b.4', MyInstanceNorm)
+    assert check('07b.1', MyLayerNorm)
     assert check('07b.2', MyGroupNorm) and check('07b.3', PlainRunningBatchNorm)
-    assert not check('07b.1', MyInstanceNorm) and not check('07b.4', MyLayerNorm)
+    assert not check('07b.1', MyInstanceNorm)
+    x = torch.randn(5,3,4,4)*2 + 1
+    theirs = nn.InstanceNorm2d(3, affine=True)(x)
+    torch.testing.assert_close(MyInstanceNorm(3)(x), theirs, rtol=1e-4, atol=1e-4)
 
 
-# Lesson 07b_norms, cell test-solution-rms: Exercise 6: what can you do in a single ...
+# Lesson 07b_norms, cell test-solution-rms: Exercise 5: what can you do in a single ...
 class RMSNorm(nn.Module):
     def __init__(self, nf, eps=1e-5):
         super().__init__()
@@ -333,15 +336,15 @@ class Centred(RMSNorm):
 
 def test_solution_rms():
     from minifastai.checks import check
-    assert check('07b.5', RMSNorm)
+    assert check('07b.4', RMSNorm)
     layer,x = RMSNorm(6),torch.randn(3,6,4,4)*2 + 1
     nn.init.normal_(layer.mults)
     theirs = nn.functional.rms_norm(x, (6,4,4), eps=1e-5)*layer.mults.view(1,6,1,1)
     torch.testing.assert_close(layer(x), theirs, rtol=1e-4, atol=1e-4)
-    assert not check('07b.5', Centred)
+    assert not check('07b.4', Centred)
 
 
-# Lesson 07b_norms, cell test-solution-one-epoch: Exercise 6: what can you do in a ...
+# Lesson 07b_norms, cell test-solution-one-epoch: Exercise 5: what can you do in a ...
 @pytest.mark.slow
 def test_solution_one_epoch():
     import os
