@@ -57,15 +57,15 @@ def test_solution_one_number():
 
 # Lesson 06a_cuda_cnn, cell test-solution-conv: Exercise 06a.4: a convolution
 def test_solution_conv():
-    def my_conv2d(x, weight, bias, stride=1, padding=0):
+    def by_unfold(x, weight, bias, stride=1, padding=0):
         (N,_,H,W),(nf,_,h,w) = x.shape,weight.shape
         columns = F.unfold(x, (h, w), stride=stride, padding=padding)
         out = weight.flatten(1)@columns+bias[:,None]
         rows,cols = ((n+2*padding-ks)//stride+1 for n,ks in ((H, h), (W, w)))
         return out.view(N, nf, rows, cols)
-    assert check('06a.4', my_conv2d) and check('06a.4', F.conv2d)
+    assert check('06a.4', by_unfold) and check('06a.4', F.conv2d)
     def no_bias(x, weight, bias, *args, **kw):
-        return my_conv2d(x, weight, 0*bias, *args, **kw)
+        return by_unfold(x, weight, 0*bias, *args, **kw)
     assert check('06a.4', no_bias).mistakes==['no bias']
 
 
@@ -159,7 +159,7 @@ class TooEarlyCallback(ShiftTrainingCallback): _order = 0
 def test_solution_shift():
     assert check('06a.6', ShiftTrainingCallback)
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')          # a known wrong version writes to itself
+        warnings.simplefilter('ignore')      # a known wrong version writes to itself
         always,*wrong = [check('06a.6', answer) for answer in
                          (AllShiftedCallback, TooEarlyCallback, Callback)]
     assert always.mistakes==['the validation too'] and not any(wrong)
