@@ -17,7 +17,7 @@ from common import arguments
 HERE = Path(__file__).resolve().parent
 SECTIONS = 'loop', 'hooks', 'growth', 'norms', 'steps', 'epoch'
 PACKAGES = ('torch', 'minifastai', 'fastai', 'lightning', 'pytorch-ignite', 'skorch',
-            'pyperf')
+            'pyperf', 'timm')
 HEAD = '''# Measured side by side
 
 Written by `make bench` on {date}, in {minutes:.0f} minutes. Machine: {machine}. \

@@ -27,8 +27,8 @@ class Scheme2019:
 
     After the design of 2019's notebooks, in our words: each step merges the options of
     a group, asks each statistic for its new state, and calls each stepper."""
-    def __init__(
-            self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8,
+                 weight_decay=1e-2):
         self.groups, self.state = [list(params)], {}
         self.hypers = [dict(lr=lr, mom=betas[0], sqr_mom=betas[1], eps=eps,
                             wd=weight_decay)]
