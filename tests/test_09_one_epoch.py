@@ -44,6 +44,13 @@ def centre(x, size):
     "The middle `size` by `size` pixels"
     edge = (x.shape[-1]-size)//2
     return x[...,edge:edge+size,edge:edge+size]
+def strided_net(nfs=(16,48,96), size=24, norm=BatchNorm):
+    "A 5x5 and two 3x3 convolutions, each with a stride of 2, and a linear layer"
+    conv = partial(conv_layer, stride=2, norm=norm, norm_first=True)
+    side = math.ceil(size/8)      # halved three times
+    return nn.Sequential(
+        conv(1, nfs[0], 5), conv(nfs[0], nfs[1]), conv(nfs[1], nfs[2]),
+        nn.Flatten(), nn.Linear(nfs[2]*side*side, 10))
 def strided_model(
     nfs,              # the filters of each convolution
     strides=(2,2,2),  # the stride of each
@@ -59,7 +66,7 @@ def strided_model(
         convs.append(conv_layer(
             ni, nf, 3 if i else 5, stride=stride, act=act,
             norm=norm if i or first_norm else None, norm_first=True))
-        side = -(-side//stride)
+        side = math.ceil(side/stride)
     if pool: end = [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(nfs[-1], 10)]
     else: end = [nn.Flatten(), nn.Linear(nfs[-1]*side*side, 10)]
     return nn.Sequential(*convs, *end)
@@ -79,19 +86,19 @@ def standard_error(values):
     if len(values)<2: return math.nan
     return statistics.stdev(values)/math.sqrt(len(values))
 
-def student(freedoms):
-    "How many standard errors luck exceeds once in twenty; 2.26 stands for nine or more"
-    return STUDENT[min(freedoms+1, max(STUDENT))]
+def student(degrees):
+    "The standard errors that luck exceeds once in twenty; 2.26 for 9 degrees or more"
+    return STUDENT[min(degrees+1, max(STUDENT))]
 
 def difference(row, before):
     "What a recipe gained over the one `before`, and whether that could be luck"
     gain = 100*(row['mean']-before['mean'])
     both = [found['accuracies'] for found in (row, before)]
-    doubt = 100*math.hypot(*map(standard_error, both))
-    if math.isnan(doubt): return f'{gain:+.2f}'
-    limit = student(sum(len(values)-1 for values in both))*doubt
+    error = 100*math.hypot(*map(standard_error, both))
+    if math.isnan(error): return f'{gain:+.2f}'
+    limit = student(sum(len(values)-1 for values in both))*error
     verdict = 'clear' if abs(gain)>limit else 'could be luck'
-    return f'{gain:+.2f} ± {doubt:.2f} (standard error), {verdict},'
+    return f'{gain:+.2f} ± {error:.2f} (standard error), {verdict},'
 
 def report(name, before=None):
     "One line about a recipe, and one that compares it with the one `before`"
@@ -129,6 +136,7 @@ class AverageCallback(Callback):
     def after_step(self):
         if self.run.n_epochs<self.run.epochs/2: return
         if self.average is None: self.average = [v.clone() for v in self.state()]
+        # for each value of the list: average += (1-keep)*(state-average)
         else: torch._foreach_lerp_(self.average, self.state(), 1-self.keep)
     def begin_validate(self):
         if not self.epochs or self.average is None: return
@@ -173,6 +181,20 @@ def test_reference_is_as_described():
     dots = torch.randn(600,1,28,28)
     model,cpu = train_reference(0, Dataset(dots, (dots.mean((1,2,3))>0).long()))
     assert model(dots[:3]).shape==(3,10) and cpu>0
+
+
+# Lesson 09_one_epoch, cell test-strided-model-is-the-plain-network: The stride
+def test_strided_model_is_the_plain_network():
+    for norm,size in ((BatchNorm,24), (None,28)):
+        torch.manual_seed(0)
+        plain = strided_net((4,8,8), size, norm)
+        torch.manual_seed(0)
+        general = strided_model((4,8,8), size=size, norm=norm)
+        dots,yb = torch.randn(16,1,size,size),torch.randint(0, 10, (16,))
+        for model in (plain,general): F.cross_entropy(model(dots), yb).backward()
+        assert torch.equal(plain(dots), general(dots))
+        pairs = list(zip(plain.parameters(), general.parameters(), strict=True))
+        assert all(torch.equal(a, b) and torch.equal(a.grad, b.grad) for a,b in pairs)
 
 
 # Lesson 09_one_epoch, cell test-strided-model-has-the-sides-it-counts: The stride
@@ -222,17 +244,6 @@ def test_solution_products():
     assert strided==78_400+338_688+663_552+15_360
 
 
-# Lesson 09_one_epoch, cell test-solution-paired: Exercise 09.2: the paired difference
-def test_solution_paired():
-    def our_paired(first, second):
-        differences = [b-a for a,b in zip(first, second)]
-        error = statistics.stdev(differences)/math.sqrt(len(differences))
-        return statistics.mean(differences),error
-    assert check('09.2', our_paired)
-    gain,error = our_paired([0.98,0.99,0.985,0.99], [0.981,0.992,0.986,0.992])
-    assert abs(gain-0.0015)<1e-9 and abs(error-0.0005773502692/2)<1e-9
-
-
 # Lesson 09_one_epoch, cell test-clock-runs-while-training: A clock
 def test_clock_runs_while_training():
     batch = [(torch.randn(8,25),torch.zeros(8).long())]
@@ -270,7 +281,18 @@ def test_label_smoothing_by_hand():
         torch.testing.assert_close(by_hand, built_in)
 
 
-# Lesson 09_one_epoch, cell test-fast-recipe-with-one-seed: Is the public recipe ...
+# Lesson 09_one_epoch, cell test-solution-paired: Exercise 09.2: the paired difference
+def test_solution_paired():
+    def our_paired(first, second):
+        differences = [b-a for a,b in zip(first, second)]
+        error = statistics.stdev(differences)/math.sqrt(len(differences))
+        return statistics.mean(differences),error
+    assert check('09.2', our_paired)
+    gain,error = our_paired([0.98,0.99,0.985,0.99], [0.981,0.992,0.986,0.992])
+    assert abs(gain-0.0015)<1e-9 and abs(error-0.0005773502692/2)<1e-9
+
+
+# Lesson 09_one_epoch, cell test-fast-recipe-with-one-seed: Exercise 09.2: the ...
 @pytest.mark.slow
 def test_fast_recipe_with_one_seed():
     from minifastai.data import get_databunch
@@ -316,7 +338,27 @@ def test_shift_moves_each_picture_by_itself():
     assert seen=={True: False, False: True}   # moved in training, else from the middle
 
 
-# Lesson 09_one_epoch, cell test-average-is-that-of-the-second-half: Averaging the ...
+# Lesson 09_one_epoch, cell test-solution-cutout: Exercise 09.3: cutout
+class OurCutout(Callback):
+    _order = 2
+    def __init__(self, size): self.size = size
+    def begin_batch(self):
+        if not self.in_train: return
+        xb = self.xb
+        n,_,height,width = xb.shape
+        top = torch.randint(0, height-self.size+1, (n,1,1,1))
+        left = torch.randint(0, width-self.size+1, (n,1,1,1))
+        rows = torch.arange(height).view(1,1,-1,1)
+        columns = torch.arange(width).view(1,1,1,-1)
+        in_rows = (rows>=top) & (rows<top+self.size)
+        in_columns = (columns>=left) & (columns<left+self.size)
+        self.run.xb = torch.where(in_rows & in_columns, xb[:,:,:1,:1], xb)
+
+def test_solution_cutout():
+    assert check('09.3', OurCutout)
+
+
+# Lesson 09_one_epoch, cell test-average-is-that-of-the-second-half: Exercise 09.3: ...
 class Weights(Callback):
     _order = -1
     def begin_fit(self): self.seen = []
@@ -366,23 +408,3 @@ def test_five_views_are_averaged():
     # in training: one view, what the model says
     torch.testing.assert_close(seen[True], model(x[:,:,1:6,1:6]).detach())
     torch.testing.assert_close(seen[False], expected.detach())
-
-
-# Lesson 09_one_epoch, cell test-solution-cutout: Exercise 09.3: cutout
-class OurCutout(Callback):
-    _order = 2
-    def __init__(self, size): self.size = size
-    def begin_batch(self):
-        if not self.in_train: return
-        xb = self.xb
-        n,_,height,width = xb.shape
-        top = torch.randint(0, height-self.size+1, (n,1,1,1))
-        left = torch.randint(0, width-self.size+1, (n,1,1,1))
-        rows = torch.arange(height).view(1,1,-1,1)
-        columns = torch.arange(width).view(1,1,1,-1)
-        in_rows = (rows>=top) & (rows<top+self.size)
-        in_columns = (columns>=left) & (columns<left+self.size)
-        self.run.xb = torch.where(in_rows & in_columns, xb[:,:,:1,:1], xb)
-
-def test_solution_cutout():
-    assert check('09.3', OurCutout)

@@ -184,7 +184,8 @@ def unpaired(first, second):
 def other_way_round(first, second): return paired(second, first)
 
 add(Exercise('09.2', 'paired(first, second): the mean difference, its standard error',
-    paired, '09_one_epoch, "3. A ruler"', some_accuracies, run=mean_and_error, zoo={
+    paired, '09_one_epoch, "4. To the fast recipe"', some_accuracies,
+    run=mean_and_error, zoo={
     'not averaged': (not_averaged,
         'That is the spread of one difference. The mean of n of them is less '
         'uncertain: divide by the root of n.'),
@@ -295,7 +296,7 @@ def pixels(self, height, width):
     return torch.rand(len(self.run.xb), 1, height, width)<self.size**2/(height*width)
 
 add(Exercise('09.3', 'a callback CutoutCallback(size)', Cutout,
-    '09_one_epoch, "8. Your own idea: hide a square"', lambda g: {
+    '09_one_epoch, "5. Five good ideas"', lambda g: {
     'squares of 4 in pictures of 12 by 12': (12, 4),
     'squares of 3 in pictures of 9 by 9': (9, 3)}, {
     'in validation too': (made(Cutout, is_on=always),
