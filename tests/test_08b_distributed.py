@@ -37,6 +37,13 @@ def test_solution_share():
     assert check('08b.2', share) and check('08b.2', unwritten).kind=='not yet'
 
 
+# Lesson 08b_distributed, cell test-solution-counted-twice: Shares of the data
+def test_solution_counted_twice():
+    def counted_twice(n, world_size): return -n%world_size
+    def unwritten(n, world_size): ...
+    assert check('08b.6', counted_twice) and check('08b.6', unwritten).kind=='not yet'
+
+
 # Lesson 08b_distributed, cell test-merged-statistics: Averages of averages
 def test_merged_statistics_are_those_of_one_process():
     from types import SimpleNamespace
@@ -228,10 +235,3 @@ def test_alone_it_does_nothing():
     assert all(torch.equal(a, b) for a,b in zip(*(state.values() for state in states)))
     assert len(run2.cbs)==len(run.cbs)+1 and not dist.is_initialized()
     assert type(learn2.model[0][1]) is BatchNorm
-
-
-# Lesson 08b_distributed, cell test-solution-counted-twice: Exercises at the end
-def test_solution_counted_twice():
-    def counted_twice(n, world_size): return -n%world_size
-    def unwritten(n, world_size): ...
-    assert check('08b.6', counted_twice) and check('08b.6', unwritten).kind=='not yet'
