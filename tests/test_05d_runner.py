@@ -365,6 +365,26 @@ def test_cancelling_around_the_step():
     assert left('after_backward', CancelEpochException())==[]
 
 
+# Lesson 05d_runner, cell test-nothing-from-before: The three cancellations
+class Looks(Callback):
+    "What the runner knows when a batch begins"
+    def begin_fit(self): self.seen = []
+    def begin_batch(self): self.seen.append((self.pred, self.loss))
+
+def test_nothing_from_before_counts():
+    fresh,stale = tiny_learner(),tiny_learner()
+    for p in stale.model.parameters(): p.grad = torch.full_like(p, 1e3)
+    for learn in (fresh, stale):
+        torch.manual_seed(0)
+        run = Runner(Looks())
+        run.fit(1, learn)
+        assert run.looks.seen==[(None, None)]*7     # 5 batches to train, 2 to validate
+    for ours,theirs in zip(stale.model.parameters(), fresh.model.parameters()):
+        assert torch.equal(ours, theirs)
+    message = str(raised(RuntimeError, Runner().validate, fresh))
+    assert 'AvgStatsCallback' in message and message.startswith('validate')
+
+
 # Lesson 05d_runner, cell test-an-end-without-a-beginning: Where to close a file
 class Opens(Callback):
     closed = 0
