@@ -228,6 +228,21 @@ def test_the_table():
     assert abs(row['valid_loss']-F.cross_entropy(out, y_valid).item())<1e-5
 
 
+# Lesson 05e_callbacks, cell test-each-epoch-by-itself: A table after each epoch
+def test_each_epoch_by_itself():
+    lines = []
+    run = Runner([AvgStatsCallback(printer=lines.append), Recorder()])
+    learn = tiny_learner()
+    for fit in range(2):
+        lines.clear()
+        run.fit(3, learn)
+        heads = [line.startswith('epoch') for line in lines]
+        assert heads==[True, False, False, False]        # one head for each fit
+        by_epoch = torch.tensor(run.recorder.losses).view(3, 5).mean(1).tolist()
+        for row,wanted in zip(run.avg_stats.history, by_epoch):
+            assert abs(row['train_loss']-wanted)<1e-6
+
+
 # Lesson 05e_callbacks, cell test-a-resumed-table-has-its-head: A table after each epoch
 def test_a_resumed_table_has_its_head():
     import tempfile
@@ -548,6 +563,16 @@ def test_which_way_is_better():
     text = raised(ValueError, EarlyStoppingCallback, 'accuracy', mode='best')
     assert "'best'" in text
     assert 'patience' in raised(ValueError, EarlyStoppingCallback, patience=0)
+
+
+# Lesson 05e_callbacks, cell test-three-epochs-of-patience: The best weights come back
+def test_three_epochs_of_patience():
+    values = [0.5, 0.6, 0.4, 0.4, 0.4, 0.4, 0.4]
+    run = Runner([AvgStatsCallback(printer=quiet), Script('valid_accuracy', values),
+                  EarlyStoppingCallback('accuracy')])
+    run.fit(7, tiny_learner())
+    assert len(run.avg_stats.history)==5 and run.early_stopping.best_epoch==1
+    assert EarlyStoppingCallback._order>AvgStatsCallback._order
 
 
 # Lesson 05e_callbacks, cell test-early-stopping-says-what-is-missing: The best ...
