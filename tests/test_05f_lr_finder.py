@@ -255,6 +255,30 @@ def test_what_a_suggestion_is_read_from():
     assert much_worse([1.]*9+[0., 0.4], 4) and not much_worse([1.]*9+[0., 0.2], 4)
 
 
+# Lesson 05f_lr_finder, cell test-numbers-of-a-descent: Exercise 4: watch the loss
+def test_numbers_of_a_descent():
+    from minifastai.schedule import Descent
+    assert not much_worse([1.]*8+[9.], 4) and much_worse([1.]*9+[9.], 4)   # from ten on
+    near_zero = [10.]*8+[0.]            # then a tenth of the first is the measure
+    assert much_worse([*near_zero, 3.05], 4) and not much_worse([*near_zero, 2.95], 4)
+    assert LRFinder().worse==4
+    found = descent([3., 3, 3, 3, 3, 9, 3, 2, 2, 1, 1, 1])
+    assert found.losses.max()==3        # the first five say what is an explosion
+    rough = descent([2., 2.1, 1.9, 2, 2.1, 0, 1, 1, 1, 1, 1])
+    assert rough.end<15 and rough.noise==(rough.losses-rough.curve)[:5].std()
+    lrs = np.exp(np.arange(12.))
+    curve = np.array([9., 9, 8, 7, 6, 5, 2, 0, 0, 0, 0, 0])
+    slope = np.gradient(curve)
+    assert slope[:6].argmin()==5 and slope[:7].argmin()==6      # steepest just behind 5
+    for end in (5, 6):
+        assert Descent(curve, curve, 9., 0., 0, end).rate(lrs, 'steep')==lrs[end]
+    finder = lr_find(tiny_learner(), max_iter=30, smooth=0.7)
+    for n in (1, 2, 10):
+        weights = 0.7**np.arange(n)[::-1]
+        wanted = (weights*finder.losses[:n]).sum()/weights.sum()
+        assert abs(finder.smoothed[n-1]/wanted-1)<1e-9
+
+
 # Lesson 05f_lr_finder, cell test-the-training-that-follows-is-the-same: What the ...
 class Noise(Callback):
     "Adds noise from NumPy's, Python's and a generator of its own"

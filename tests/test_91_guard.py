@@ -422,6 +422,23 @@ def test_what_is_said_of_schedules_and_searches():
         assert not guard.can_judge(None, [], 'valley')
 
 
+# Lesson 91_guard, cell test-three-points-are-enough: Schedules, and the search for ...
+class Found:
+    "What a search found: a descent that ends at `end`"
+    losses,curve,level,noise = [0.]*10,[2., 2., 1.9, 1., 0.9, 3.],2.,0.1
+    def __init__(self, end): self.end = end
+
+def test_three_points_are_enough_to_judge_by():
+    assert guard.can_judge(Found(3), [1., 2.], 'valley')
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        assert not guard.can_judge(Found(2), [1., 2.], 'valley')
+    assert len(caught)==1
+    refused(ValueError, 'more than 0', guard.check_shares, [0, 1], [min, max])
+    assert guard.in_a_word([1, 2, 3])=='[1, 2, 3]'
+    assert guard.in_a_word([1, 2, 3, 4])=='<4 in a list>'
+
+
 # Lesson 91_guard, cell test-losses: Losses
 def test_targets_that_do_not_fit_are_refused():
     logits = torch.zeros(4, 3)
@@ -434,6 +451,20 @@ def test_targets_that_do_not_fit_are_refused():
     refused(ValueError, '1 to 3, wanted 0 to 2', guard.check_classes, logits, one, 1)
     refused(ValueError, 'one_hot', guard.check_zeros_and_ones, logits, one)
     refused(ValueError, 'sums from 3 to 3', guard.check_classes, logits, logits+1, 1)
+
+
+# Lesson 91_guard, cell test-what-fits-is-taken: Losses
+def test_what_fits_is_taken():
+    logits = torch.zeros(2, 3, 4)
+    guard.check_target_numbers((2, 3, 4), torch.full((2, 4), 2), 1)
+    guard.check_target_numbers((2, 3, 4), torch.ones(2, 3, dtype=torch.long), 2)
+    guard.check_target_numbers((3, 2), torch.zeros(2, dtype=torch.long), 0)
+    assert 'wanted (2, 4)' in str(refused(
+        ValueError, 'class numbers', guard.check_target_numbers, (2, 3, 4),
+        torch.zeros(2, 3, dtype=torch.long), 1))
+    for limit in (0., 1.): guard.check_zeros_and_ones(logits, logits+limit)
+    for beyond in (-0.01, 1.01):
+        refused(ValueError, '0 to 1', guard.check_zeros_and_ones, logits, logits+beyond)
 
 
 # Lesson 91_guard, cell test-notes: Where an exception comes from
