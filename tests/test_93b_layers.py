@@ -57,6 +57,27 @@ def test_a_repetition_is_known():
         assert layer.seen==[False, False, True, False]
 
 
+# Lesson 93b_layers, cell test-repeated: A forward pass that is only repeated
+class Layer(nn.Module):
+    vars = torch.full((2,), 4.)
+
+def test_another_batch_is_known_by_its_mean():
+    from minifastai.engine.layers import check_repeated
+    near,eps = 1e-4*2,1e-7                  # a share of the deviation, and rounding
+    then = torch.tensor([0., 1000.])
+    check_repeated(Layer(), then, then, eps)
+    check_repeated(Layer(), then+0.9*near, then, eps)
+    for other in (then+torch.tensor([1.2*near, 0]), then-torch.tensor([1.2*near, 0])):
+        with pytest.raises(RuntimeError, match='another batch'):
+            check_repeated(Layer(), other, then, eps)
+    rounded = then+torch.tensor([0, 1.5*near])          # far from 0 more is rounding
+    check_repeated(Layer(), rounded, then, eps)
+    with pytest.raises(RuntimeError, match='another batch'):
+        check_repeated(Layer(), rounded, then, eps/10)
+    with pytest.raises(RuntimeError, match='another batch'):
+        check_repeated(Layer(), then, None, eps)
+
+
 # Lesson 93b_layers, cell test-running-statistics: What a running norm remembers
 def test_running_statistics_about_any_shift():
     from minifastai.engine.layers import RunningStatistics
@@ -79,7 +100,11 @@ def test_running_statistics_about_any_shift():
     torch.testing.assert_close(kept.vars.double(), var, rtol=1e-3, atol=0)
     kept.start_from(torch.tensor([1., 2.]), torch.tensor([3., 4.]), count=7)
     assert kept.means.tolist()==[1, 2] and kept.vars.tolist()==[3, 4] and kept.count==7
-    assert {b.dtype for b in kept.half().buffers()}=={torch.float32}
+    nested = nn.Sequential(kept, nn.Linear(2, 2))
+    assert {b.dtype for b in nested.half().buffers()}=={torch.float32}
+    cast = {name: b.half() for name,b in kept.state_dict().items()}
+    kept.load_state_dict({**cast, 'count': torch.tensor(float('inf')).half()})
+    assert kept.count==65504 and {b.dtype for b in kept.buffers()}=={torch.float32}
 
 
 # Lesson 93b_layers, cell test-numbers: What can be watched
@@ -116,6 +141,20 @@ def test_hooks_on_compiled_modules_are_warned_of():
             with warnings.catch_warnings():
                 warnings.simplefilter('error')
                 check_compiled(m)
+
+
+# Lesson 93b_layers, cell test-who-warns: What can be watched
+def test_whoever_hangs_a_hook_warns_once():
+    import warnings
+    from minifastai.engine.layers import check_hook,modules_of
+    layer = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    layer.compile(backend='eager')
+    for look in (lambda: check_hook(layer, print), lambda: modules_of(layer)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always')
+            look()
+        assert len(caught)==1 and 'is compiled' in str(caught[0].message)
+    assert modules_of(layer)==list(layer)
 
 
 # Lesson 93b_layers, cell test-exchange: One layer in the place of another
@@ -158,3 +197,69 @@ def test_parameters_and_hooks_are_the_same_objects():
     handle.remove()
     model(torch.randn(2, 4, 3, 3))
     assert len(calls)==2
+
+
+# Lesson 93b_layers, cell test-carried: One layer in the place of another
+class Ours(nn.Module):
+    "As a norm of the lessons names its parts"
+    def __init__(self, **parts):
+        super().__init__()
+        self.mults,self.adds = (nn.Parameter(torch.ones(3)) for _ in range(2))
+        self.eps,self.mom,self.started = 1e-5,0.1,None
+        for name,value in parts.items(): self.register_buffer(name, value)
+class OursBatch(Ours):
+    def __init__(self): super().__init__(means=torch.zeros(3), vars=torch.ones(3))
+class OursRunningBatch(Ours):
+    means = vars = torch.zeros(3)
+    def start_from(self, *statistics): self.started = statistics
+
+def test_what_is_carried_over():
+    from minifastai.engine.layers import carry_over
+    torch.manual_seed(0)
+    old = nn.BatchNorm2d(3, eps=1e-3, momentum=0.3).double().eval()
+    old(torch.randn(4, 3, 2, 2).double())
+    old.running_mean.copy_(torch.tensor([1., 2, 3]))
+    old.running_var.copy_(torch.tensor([4., 5, 6]))
+    def new(**options):
+        layer = nn.BatchNorm2d(3, **options)
+        carry_over(old, layer, options)
+        return layer
+    layer = new()
+    assert (layer.eps, layer.momentum, layer.training)==(1e-3, 0.3, False)
+    assert layer.weight is old.weight and layer.bias is old.bias
+    assert layer.running_mean.tolist()==[1, 2, 3]
+    assert layer.running_var.tolist()==[4, 5, 6]
+    assert layer.running_mean.dtype==torch.float64
+    chosen = new(eps=1e-2)
+    assert (chosen.eps, chosen.momentum)==(1e-2, 0.3)
+    ours,running = OursBatch(),OursRunningBatch()
+    for layer in (ours, running):
+        carry_over(old, layer)
+        assert layer.mults is old.weight and (layer.eps, layer.mom)==(1e-3, 0.3)
+    assert ours.means.tolist()==[1, 2, 3] and ours.vars.dtype==torch.float64
+    assert [t.tolist() for t in running.started]==[[1, 2, 3], [4, 5, 6]]
+    still = nn.BatchNorm2d(3, momentum=0.)
+    carry_over(still, OursBatch())
+    with pytest.raises(ValueError, match='above 0'):
+        carry_over(still, OursRunningBatch())
+    with pytest.raises(ValueError, match='momentum=None'):
+        carry_over(nn.BatchNorm2d(3, momentum=None), OursBatch())
+    group = nn.GroupNorm(1, 3)
+    group.weight.data.fill_(2.)
+    carry_over(group, fresh := nn.GroupNorm(3, 3))      # neither knows a mean
+    assert fresh.weight is group.weight
+
+
+# Lesson 93b_layers, cell test-what-cannot-be-kept: One layer in the place of another
+def test_what_cannot_be_kept_is_refused():
+    from torch.nn.utils import prune
+    from minifastai.engine.layers import carry_over
+    batch = nn.BatchNorm2d(4)
+    for kept in (True, False):
+        old = nn.BatchNorm2d(4, track_running_stats=kept)
+        other = nn.BatchNorm2d(4, track_running_stats=not kept)
+        with pytest.raises(ValueError, match=f'track_running_stats={kept}'):
+            carry_over(old, other)
+    carry_over(nn.BatchNorm2d(4), nn.GroupNorm(2, 4))    # of another kind: it may
+    pruned = prune.random_unstructured(nn.BatchNorm2d(4), 'weight', 0.5)
+    with pytest.raises(ValueError, match='weight_orig'): carry_over(pruned, batch)
