@@ -24,6 +24,30 @@ def test_a_column_is_exact():
     assert half.mean(torch.tensor([512., 512., 100.], dtype=torch.float64))==300.25
 
 
+# Lesson 93_fast, cell test-column-stacks: A column of statistics
+def test_a_column_stacks_now_and_then():
+    import torch
+    from minifastai.engine.fast import Column
+    column = Column()
+    assert column.read().shape==(0,) and column.state_dict()['values'].numel()==0
+    for i in range(31): column.append(torch.tensor(float(i)))
+    assert len(column.pending)==31 and not column.chunks
+    column.append(31.)                        # a number is good, too
+    assert not column.pending and len(column.chunks)==1
+    column.append(torch.tensor(32.))
+    assert column.read().tolist()==list(range(33)) and not column.per_item
+    sizes = Column()
+    for n in (2, 3, 3): sizes.append(torch.ones(n))
+    assert sizes.read().tolist()==[2, 3, 3] and sizes.per_item
+    alike = Column()
+    for n in (2, 2): alike.append(torch.full((n,), 3))
+    assert alike.read().tolist()==[6, 6]
+    assert column.mean(torch.ones(33, dtype=torch.float64))==16
+    weighted = Column()
+    for value in (1., 4.): weighted.append(torch.tensor(value))
+    assert weighted.mean(torch.tensor([3., 1.], dtype=torch.float64))==7/4
+
+
 # Lesson 93_fast, cell test-closed-form: A normalisation, with its gradient in ...
 def test_the_closed_form_is_the_plain_one():
     import torch
@@ -32,6 +56,7 @@ def test_the_closed_form_is_the_plain_one():
         "The result, the two sums, and the three gradients"
         given = [t.clone().requires_grad_() for t in given]
         y,sums,squares = form(*given, old, dims, 1e-5)
+        assert y.requires_grad and not sums.requires_grad and not squares.requires_grad
         weights = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view_as(y)
         return [y, sums, squares, *torch.autograd.grad((y*weights).sum(), given)]
     def check(given, old, dims):
@@ -51,6 +76,72 @@ def test_the_closed_form_is_the_plain_one():
             share = zero+shift.numel()/given[0].numel()
             check(given, Old(shift, zero, zero, share), dims)
             check(given, Old(shift, zero+0.2, zero+1, share/3), dims)
+
+
+# Lesson 93_fast, cell test-own-and-given: A normalisation, with its gradient in ...
+def test_by_own_and_by_given_are_pytorchs():
+    import torch,torch.nn.functional as F
+    from minifastai.engine.fast import normalize_by_given,normalize_by_own
+    torch.manual_seed(0)
+    mults,adds = torch.rand(6)+0.5,torch.randn(6)
+    view = 1,-1,1,1
+    for dtype,far,tol in ((torch.float64, 0, 1e-9), (torch.float32, 100, 1e-4),
+                          (torch.bfloat16, 0, 2e-2)):
+        x = (torch.randn(4,6,5,3)*2+far).to(dtype)
+        exact = x.double()
+        own = normalize_by_own(x, mults.view(view), adds.view(view), (0,2,3), 1e-3)
+        weights = mults.double(),adds.double()
+        wanted = F.batch_norm(exact, None, None, *weights, training=True, eps=1e-3)
+        mean,var = exact.mean((0,2,3)),exact.var((0,2,3), correction=0)
+        given = normalize_by_given(x, mults, adds, mean, var, 1e-3)
+        assert own[0].dtype==given.dtype==dtype
+        for y in (own[0], given):
+            torch.testing.assert_close(y.double(), wanted, rtol=tol, atol=tol)
+        assert own[1].shape==own[2].shape==(1,6,1,1)
+        for found,exactly in zip(own[1:], (mean, var)):
+            found = found.flatten().double()
+            torch.testing.assert_close(found, exactly, rtol=1e-2, atol=1e-2)
+        assert not own[1].requires_grad and not own[2].requires_grad
+        each = normalize_by_own(x, mults.view(view), adds.view(view), (2,3), 1e-3)[0]
+        wanted = F.instance_norm(exact, weight=weights[0], bias=weights[1], eps=1e-3)
+        torch.testing.assert_close(each.double(), wanted, rtol=tol, atol=tol)
+    narrow,mean,var = torch.randn(4,6,5,3)*1e-3,torch.zeros(6),torch.full((6,), 1e-6)
+    y = normalize_by_given(narrow, mults, adds, mean, var, 1e-3)      # eps counts
+    wanted = F.batch_norm(narrow, mean, var, mults, adds, eps=1e-3)
+    torch.testing.assert_close(y, wanted)
+    nothing = torch.zeros(0,6,5,3)
+    ones = torch.ones(1,6,1,1)
+    assert normalize_by_own(nothing, ones, ones, (2,3), 1e-3)[0].shape==nothing.shape
+
+
+# Lesson 93_fast, cell test-where-it-fits: A normalisation, with its gradient in ...
+def test_the_plain_form_where_somebody_looks_inside():
+    import warnings,torch
+    from torch.autograd import forward_ad
+    from minifastai.engine.fast import closed_form_fits
+    seen = []
+    class Asks(torch.nn.Module):
+        def forward(self, x):
+            seen.append(closed_form_fits())
+            return x*2
+    layer,x = Asks(),torch.ones(3, 2)
+    def traced():
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            torch.jit.trace(layer, x, check_trace=False)
+    def in_forward_mode():
+        with forward_ad.dual_level(): layer(forward_ad.make_dual(x, x))
+    ways = [traced, in_forward_mode, lambda: torch.func.vmap(layer)(x),
+            lambda: torch.func.grad(lambda x: layer(x).sum())(x),
+            lambda: torch.export.export(layer, (x,), strict=False)]
+    for way in ways:
+        way()
+        assert seen and not any(seen), way
+        seen.clear()
+    layer(x)
+    assert seen==[True]
+    told = torch.compile(lambda x: x+1 if closed_form_fits() else x-1, backend='eager')
+    assert torch.equal(told(x), x-1)
 
 
 # Lesson 93_fast, cell test-gradients-of-gradients: A normalisation, with its ...

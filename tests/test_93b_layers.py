@@ -78,6 +78,19 @@ def test_another_batch_is_known_by_its_mean():
         check_repeated(Layer(), then, None, eps)
 
 
+# Lesson 93b_layers, cell test-replaces: A forward pass that is only repeated
+def test_buffers_are_replaced_in_compiled_code_alone():
+    from minifastai.engine.layers import replaces_buffers
+    class Tells(nn.Module):
+        def forward(self, x): return x+1 if replaces_buffers() else x-1
+    x = torch.zeros(2)
+    assert torch.equal(Tells()(x), x-1)
+    assert torch.equal(torch.compile(Tells(), backend='eager')(x), x+1)
+    if hasattr(torch.compiler, 'is_exporting'):
+        program = torch.export.export(Tells(), (x,), strict=True).module()
+        assert torch.equal(program(x), x-1)
+
+
 # Lesson 93b_layers, cell test-running-statistics: What a running norm remembers
 def test_running_statistics_about_any_shift():
     from minifastai.engine.layers import RunningStatistics
@@ -263,3 +276,29 @@ def test_what_cannot_be_kept_is_refused():
     carry_over(nn.BatchNorm2d(4), nn.GroupNorm(2, 4))    # of another kind: it may
     pruned = prune.random_unstructured(nn.BatchNorm2d(4), 'weight', 0.5)
     with pytest.raises(ValueError, match='weight_orig'): carry_over(pruned, batch)
+
+
+# Lesson 93b_layers, cell test-what-stays: One layer in the place of another
+class More(nn.BatchNorm2d):
+    "Derived, so it may do more"
+
+def test_what_stays_is_said():
+    import warnings
+    from minifastai.engine.layers import exchange
+    def warned(model):
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter('always')
+            exchange(model, (nn.BatchNorm2d,), None)
+        return [str(w.message) for w in found]
+    text, = warned(nn.Sequential(nn.BatchNorm2d(2), More(2), nn.BatchNorm1d(2)))
+    assert text.startswith('not every norm was exchanged')
+    assert text.endswith('What stays as it is: More')
+    text, = warned(nn.Sequential(nn.BatchNorm1d(2), More(2), nn.ReLU()))
+    assert text.startswith('no norm was exchanged: this Sequential has none')
+    assert text.endswith('as it is: BatchNorm1d, More')
+    text, = warned(nn.Linear(2, 2))
+    assert text.endswith('of these layers: BatchNorm2d')
+    model = nn.Sequential(nn.BatchNorm2d(2), nn.BatchNorm1d(2))
+    assert warned(model)==[] and type(model[0]) is nn.Identity
+    alone = nn.BatchNorm2d(2)
+    assert type(exchange(alone, (nn.BatchNorm2d,), None)) is nn.Identity
