@@ -12,3 +12,4 @@ from minifastai.norms import *
 from minifastai.checkpoint import *
 from minifastai.distributed import *
 from minifastai.optimizers import *
+from minifastai.initialize import *
