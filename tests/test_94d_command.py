@@ -59,3 +59,21 @@ def test_folders_are_never_overwritten():
         assert 'cannot write there' in raised(Usage, make_folder, Path('a_file/report'))
         for path in '.','..','/':
             assert 'a name of its own' in raised(Usage, free_folder, Path(path))
+
+
+# Lesson 94d_command, cell test-removed-if-empty: A folder for what comes out
+def test_an_empty_folder_goes_where_the_work_ends_early():
+    def work(out, write, error):
+        with removed_if_empty(out):
+            if write: (out/'page').touch()
+            if error: raise error
+
+    with tempfile.TemporaryDirectory() as tmp:
+        for write,error,stays in [(False, KeyboardInterrupt, False), (False, None, True),
+                                  (False, ValueError, False), (True, ValueError, True)]:
+            out = make_folder(Path(tmp, 'report'))
+            try: work(out, write, error)
+            except (KeyboardInterrupt, ValueError) as e: assert error is type(e)
+            else: assert error is None
+            assert out.exists()==stays, (write, error)
+    raised(ValueError, work, None, False, ValueError)

@@ -162,6 +162,17 @@ def test_a_full_disk_is_one_line_and_keeps_the_model():
             assert (out/'model.pt').exists()==(i==1)
 
 
+# Lesson 98_cli, cell test-ctrl-c-before-the-training: What must hold
+def test_ctrl_c_before_the_training_leaves_no_folder():
+    with tempfile.TemporaryDirectory() as tmp,chdir(tmp):
+        data = tiny_data(tmp)
+        with mock.patch('minifastai.cli.find_lr', side_effect=KeyboardInterrupt):
+            code,out,err = call('train', '--data', data)
+        # it had been said what takes so long
+        assert code==130 and 'looking for' in out and not err
+        assert not Path('report').exists()
+
+
 # Lesson 98_cli, cell test-model-comes-back: What must hold
 def test_the_model_in_the_file_is_the_one_that_was_trained():
     from minifastai.cnn import get_runner
@@ -232,6 +243,7 @@ def test_the_highest_rate():
 def test_mistakes_are_one_line_and_exit_code_2():
     mistakes = [
         (['--epoch-s', '3'], '--epoch-s'), (['--bs', '0'], 'at least 1'),
+        (['--bs', '257'], 'only 100 pictures'),
         (['--lr', '-1'], 'more than 0'), (['--lr', 'inf'], 'less than 1e+30'),
         (['--lr', 'nan'], 'less than 1e+30'), (['--lr', 'x'], 'is no number'),
         (['--norm', 'bach'], 'bach'), (['--epochs', 'x'], 'no whole number'),
