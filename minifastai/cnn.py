@@ -148,6 +148,9 @@ def get_runner(
     networks.arrange(model, channels_last, compile)
     opt = (opt_func or torch.optim.SGD)(model.parameters(), lr=lr)
     learn = Learner(model, opt, loss_func, data)
+    if cbs is not None and metrics not in (accuracy, None):
+        raise ValueError('cbs= takes the place of the usual callbacks, and so of the '
+                         'table: put AvgStatsCallback(metrics) among them')
     usual = [Recorder, AvgStatsCallback(metrics), ProgressCallback]
     return learn,Runner(usual if cbs is None else cbs)
 

@@ -254,6 +254,10 @@ def test_metrics_take_the_place_of_accuracy():
         run_.avg_stats.printer = lambda text: None
         run_.fit(1, learn_)
         assert run_.avg_stats.train_stats.names==names
+    # callbacks of your own have no table that they could stand in
+    said = raised(ValueError, get_runner, get_cnn_model(means, [4]), means, cbs=[],
+                  metrics=mae)
+    assert 'AvgStatsCallback' in said
 
 
 # Lesson 06a_cuda_cnn, cell test-any-size-any-filters: Exercise 06a.7: how much has ...

@@ -69,8 +69,9 @@ def test_an_empty_folder_goes_where_the_work_ends_early():
             if error: raise error
 
     with tempfile.TemporaryDirectory() as tmp:
-        for write,error,stays in [(False, KeyboardInterrupt, False), (False, None, True),
-                                  (False, ValueError, False), (True, ValueError, True)]:
+        for write,error,stays in [
+                (False, KeyboardInterrupt, False), (False, None, True),
+                (False, ValueError, False), (True, ValueError, True)]:
             out = make_folder(Path(tmp, 'report'))
             try: work(out, write, error)
             except (KeyboardInterrupt, ValueError) as e: assert error is type(e)
