@@ -18,7 +18,8 @@ class Twice(nn.Module):
 def test_which_layers_are_started():
     frozen = nn.Linear(4, 4)
     frozen.weight.requires_grad_(False)
-    inner = nn.ModuleDict({'conv': nn.Conv1d(1, 2, 3), 'up': nn.ConvTranspose2d(2, 2, 2)})
+    up = nn.ConvTranspose2d(2, 2, 2)
+    inner = nn.ModuleDict({'conv': nn.Conv1d(1, 2, 3), 'up': up})
     model = nn.ModuleList([nn.Linear(4, 4), frozen, inner, nn.BatchNorm2d(3)])
     assert list(layers_to_start(model).values())==['0', '2.conv', '2.up']
     assert list(layers_to_start(model, only=[inner]).values())==['2.conv', '2.up']
@@ -41,7 +42,8 @@ def test_what_a_layer_gives_is_checked():
         out = torch.tensor([0., bad])
         assert 'not finite' in raised(ValueError, check_alive, 'conv', out)
     check_used_once('a', {'b': ()}, (1,))
-    assert 'a is used twice' in raised(ValueError, check_used_once, 'a', {'a': ()}, (1,))
+    twice = raised(ValueError, check_used_once, 'a', {'a': ()}, (1,))
+    assert 'a is used twice' in twice
     assert 'by keyword' in raised(ValueError, check_used_once, 'a', {}, ())
     good = torch.tensor([-1., 0., 1.])
     check_started('a', good, True)

@@ -118,12 +118,13 @@ def sums(
     found: dict[str, Sizes],    # of each notebook
     seconds: float | None,      # how long they ran together; None: they did not
 ) -> str:
-    "The last row of the table, and below it how much of the lessons teaches"
+    "The last row of the table; below it how much of the lessons teaches, if any"
     total = sum(found.values(), Sizes())
     read_by_all = [size for name, size in found.items() if '/' not in name]
     lessons = sum(read_by_all, Sizes())
-    share = lessons.teaching/max(lessons.visible, 1)
-    return (f'{total.row("all", seconds)}\n{share:.0%} of the {lessons.visible:,} '
+    row = total.row('all', seconds)
+    if not lessons.visible: return row
+    return (f'{row}\n{lessons.teaching/lessons.visible:.0%} of the {lessons.visible:,} '
             'lines of code that are open in the lessons teach')
 
 

@@ -68,12 +68,12 @@ def check_alive(
 ) -> None:
     "ValueError for outputs that are all the same, or not finite"
     if not out.isfinite().all():
-        raise ValueError(f'{name} gives numbers that are not finite: look at its inputs '
-                         'and at the layers before it')
+        raise ValueError(f'{name} gives numbers that are not finite: look at its '
+                         'inputs and at the layers before it')
     if out.numel()>1 and (out-out.flatten()[0]).abs().max()>1e-12: return
-    raise ValueError(f'{name} gives the same number everywhere, so there is no deviation '
-                     'to divide by: the layers before it are dead, or the batch has '
-                     'only one item')
+    raise ValueError(f'{name} gives the same number everywhere, so there is no '
+                     'deviation to divide by: the layers before it are dead, or the '
+                     'batch has only one item')
 
 def check_started(
     name:str,    # of a layer

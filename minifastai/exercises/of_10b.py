@@ -42,7 +42,8 @@ def row_by_row(layer, x):
     layer.weight /= std[:,None]
     if layer.bias is not None: layer.bias -= layer(x).mean()
 
-def wants_a_bias(layer, x): unit_by()(layer, x) if layer.bias is not None else None
+def wants_a_bias(layer, x):
+    if layer.bias is not None: unit_output(layer, x)
 
 def watch_layer(answer, layer, x):
     old = layer.weight.detach().clone()
@@ -50,7 +51,8 @@ def watch_layer(answer, layer, x):
     out,ratio = layer(x).detach(),layer.weight.detach()/old
     whole = bool(ratio.std()<1e-3*ratio.mean().abs())
     found = {'deviation': out.std().item(), 'one number for the whole weight': whole}
-    return {**found, 'mean': out.mean().item()} if layer.bias is not None else found
+    if layer.bias is not None: found['mean'] = out.mean().item()
+    return found
 
 def some_layers(g):
     def made(n, m, bias, at):
@@ -60,7 +62,8 @@ def some_layers(g):
             if bias: layer.bias.copy_(torch.randn(m, generator=g)+0.5)
         return layer,torch.randn(200, n, generator=g)*2+at
     return {'with a bias': made(8, 12, True, 1.),
-            'without one': made(8, 12, False, 0.5), 'many inputs': made(100, 5, True, 0.3)}
+            'without one': made(8, 12, False, 0.5),
+            'many inputs': made(100, 5, True, 0.3)}
 
 add(Exercise('10b.1', 'unit_output(layer, x): outputs of mean 0 and deviation 1',
     unit_output, '10b_init, "One layer"', some_layers, {
