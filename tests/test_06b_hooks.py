@@ -494,6 +494,31 @@ def test_statistics_are_right():
                 assert not any(value.requires_grad for value in (mean, std, hist, near))
 
 
+# Lesson 06b_hooks, cell test-what-is-recorded-by-default: `ActivationStats`
+class Sometimes(nn.Module):
+    "Uses its activation in every other pass"
+    def __init__(self):
+        super().__init__()
+        self.act,self.n = nn.Sigmoid(),0
+    def forward(self, x):
+        self.n += 1
+        return self.act(x) if self.n%2 else x*1
+
+def test_what_is_recorded_where_nothing_is_said():
+    x = torch.tensor([0.01, 0.02, 0.15, 3.])
+    layers = nn.ModuleList([nn.Flatten(0), Sometimes()])
+    with ActivationStats(layers) as seen:
+        for _ in range(2):
+            for layer in layers: layer(x)
+    assert (seen.bins, seen.hist_range, seen.every)==(40, (-7, 7), 1)
+    assert [h.sum().item() for h in seen.hists[0]]==[4, 4]
+    assert torch.equal(seen.stds[0][0], x.std())          # n - 1, as x.std() has it
+    assert [n.item() for n in seen.near_zero[0]]==[0.5, 0.5]
+    assert [n.item() for n in seen.near_zero[1]]==[0.75, 0.5]   # near 0.5, then near 0
+    assert repr(ListContainer(range(10))).endswith('8, 9]')
+    assert repr(ListContainer(range(11))).endswith('9, ...]')
+
+
 # Lesson 06b_hooks, cell test-channels-last-is-the-same: `ActivationStats`
 def test_channels_last_is_the_same():
     net,x = small_model(),torch.randn(5, 1, 13, 13)
