@@ -15,7 +15,7 @@ from .hooks import Hooks
 
 # %% ../nbs/10b_init.ipynb #lsuv-code
 def unit_output(
-    layer:nn.Module, # a convolution or linear layer; its weight and bias are changed
+    layer:Any,       # a convolution or linear layer; its weight and bias are changed
     *inputs:Tensor,  # what it is called with
 ) -> Tensor: # what it gives now, with mean 0 and deviation 1
     "Divide the weight by the deviation of the output, then subtract the mean"
@@ -38,7 +38,8 @@ def lsuv(
     as it is: other parameters, running averages, random state. ValueError, and nothing
     is changed, where a layer gives the same number everywhere, is used twice, or shares
     its weight. Mishkin and Matas 2015, https://arxiv.org/abs/1511.06422"""
-    names,done = starts.layers_to_start(model, only),{}
+    names = starts.layers_to_start(model, only)
+    done:dict[str,tuple[float,float]] = {}
     def start(hook, layer, inputs, out):
         name = names[layer]
         starts.check_used_once(name, done, inputs)

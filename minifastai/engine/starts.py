@@ -28,8 +28,9 @@ def layers_to_start(
     "Each convolution and linear layer that is trained, and its name in the model"
     names = {m: name or 'the model' for name,m in model.named_modules()}
     wanted = names if only is None else {m for part in only for m in part.modules()}
-    found = {m: name for m,name in names.items()
-             if m in wanted and isinstance(m, _KINDS) and _trains(m)}
+    found:dict[nn.Module,str] = {
+        m: name for m,name in names.items()
+        if m in wanted and isinstance(m, _KINDS) and _trains(m)}
     if not found:
         raise ValueError('there is no layer to start: wanted a convolution or a linear '
                          f'layer whose weight is trained, in {type(model).__name__}')
