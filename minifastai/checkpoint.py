@@ -143,7 +143,8 @@ class TerminateOnNaNCallback(Callback):
     def begin_fit(self): self.stopped = None
     def after_loss(self):
         run = self.run
-        if not run.epochs or saving.finite(run.loss): return
+        if not run.epochs: return              # validate() alone: nothing to end
+        if saving.finite(run.loss): return
         part = f'training batch {run.batch} of {run.iters}'
         if not run.in_train: part = 'the validation'
         rates = ', '.join(f'{group["lr"]:.3g}' for group in run.opt.param_groups)

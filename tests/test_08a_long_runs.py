@@ -194,7 +194,7 @@ class Solved(MovingWeights):
     def load_state_dict(self, state): self.average = copies(state['average'])
 
 def test_solution_moving():
-    assert check('08a.5', Solved) and check('08a.5', MovingWeights).kind=='not yet'
+    assert check('08a.2', Solved) and check('08a.2', MovingWeights).kind=='not yet'
 
 
 # Lesson 08a_long_runs, cell test-solution-save-text: Never half a file
@@ -207,7 +207,7 @@ def test_solution_save_text():
             os.fsync(file.fileno())
         os.replace(part, path)
     def unwritten(path, text): ...
-    assert check('08a.2', save_text) and check('08a.2', unwritten).kind=='not yet'
+    assert check('08a.3', save_text) and check('08a.3', unwritten).kind=='not yet'
 
 
 # Lesson 08a_long_runs, cell test-stopped-anywhere-and-resumed: Use it
@@ -576,7 +576,7 @@ class EmptySkip(Callback):
     def __init__(self, limit): self.limit = limit
 
 def test_solution_skip():
-    assert check('08a.3', SkipNaN) and check('08a.3', EmptySkip).kind=='not yet'
+    assert check('08a.4', SkipNaN) and check('08a.4', EmptySkip).kind=='not yet'
 
 
 # Lesson 08a_long_runs, cell test-the-first-nan-is-found: The first NaN
@@ -620,7 +620,7 @@ def test_solution_clip():
         for g in grads: g *= min(1., max_norm/norm)
         return norm
     def unwritten(grads, max_norm): ...
-    assert check('08a.4', clip) and check('08a.4', unwritten).kind=='not yet'
+    assert check('08a.5', clip) and check('08a.5', unwritten).kind=='not yet'
 
 
 # Lesson 08a_long_runs, cell test-clipping-keeps-the-direction: Clipped gradients

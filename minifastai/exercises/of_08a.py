@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['noisy_learner', 'losses_of', 'watch_snapshot', 'Snapshot', 'SnapshotStub', 'nothing', 'References', 'WeightsOnly',
-           'Seeds', 'Exchanges', 'ForgetsOptimizer', 'ForgetsRandom', 'OnlyModel', 'PowerFailure', 'Disk',
-           'what_is_there', 'watch_save', 'save_text', 'in_place', 'not_synced', 'removes_first', 'leaves_copy',
-           'never_renames', 'watch_skip', 'SkipNaN', 'SkipStub', 'later', 'count_from_zero', 'skip_epoch', 'whole_loss',
-           'init_counts', 'watch_clip', 'total_norm', 'scale', 'clip', 'always_scales', 'each_by_itself',
-           'each_and_norm', 'clips_values', 'sum_of_norms', 'no_root', 'norm_afterwards', 'on_copies', 'upside_down',
-           'gives_factor', 'is_plain', 'watch_moving', 'copies', 'Forgetful', 'MovingWeights', 'SavesOnly',
-           'GivesNumpy', 'SavesFirst', 'AddsUp', 'LongerList']
+           'Seeds', 'Exchanges', 'ForgetsOptimizer', 'ForgetsRandom', 'OnlyModel', 'is_plain', 'watch_moving', 'copies',
+           'Forgetful', 'MovingWeights', 'SavesOnly', 'GivesNumpy', 'SavesFirst', 'AddsUp', 'LongerList',
+           'PowerFailure', 'Disk', 'what_is_there', 'watch_save', 'save_text', 'in_place', 'not_synced',
+           'removes_first', 'leaves_copy', 'never_renames', 'watch_skip', 'SkipNaN', 'SkipStub', 'later',
+           'count_from_zero', 'skip_epoch', 'whole_loss', 'init_counts', 'watch_clip', 'total_norm', 'scale', 'clip',
+           'always_scales', 'each_by_itself', 'each_and_norm', 'clips_values', 'sum_of_norms', 'no_root',
+           'norm_afterwards', 'on_copies', 'upside_down', 'gives_factor']
 
 # %% ../../nbs/engine/96_exercises_08a.ipynb #imports
 import builtins,copy,io,os,tempfile
@@ -139,6 +139,78 @@ add(Exercise('08a.1', 'a class Snapshot(learn) with a method put_back(learn)', S
         'ones, a callback for instance, does not see them: load_state_dict.')},
     watch_snapshot, stub=SnapshotStub))
 
+# %% ../../nbs/engine/96_exercises_08a.ipynb #ex-08a-moving
+def is_plain(value):
+    "Can it be read back from a checkpoint?"
+    if isinstance(value, dict): value = list(value.values())
+    if isinstance(value, (list, tuple)): return all(map(is_plain, value))
+    return isinstance(value, (torch.Tensor, int, float, str, type(None)))
+
+def watch_moving(answer, first, more):
+    "The averages after a training in two pieces"
+    def learner():
+        learn = small_learner(answer, 4, 0)
+        learn.data = DataBunch(learn.data.train_dl, None)
+        return learn
+    learn,moving,again = learner(),answer(),answer()
+    home(answer, 'Runner')([moving]).fit(first, learn)
+    kept = copy.deepcopy((moving.state_dict(), learn.model.state_dict(),
+                          learn.opt.state_dict()))
+    resumed = learner()
+    resumed.model.load_state_dict(kept[1])
+    resumed.opt.load_state_dict(kept[2])
+    resume = spy(answer, 40, begin_fit=lambda self: again.load_state_dict(kept[0]))
+    home(answer, 'Runner')([again, resume]).fit(more, resumed)
+    return {'averages': torch.cat([average.flatten() for average in again.average]),
+            'what state_dict gives': 'plain data' if is_plain(kept[0]) else 'not plain'}
+
+def copies(tensors): return [t.clone() for t in tensors]
+
+class Forgetful(callbacks.Callback):
+    _order = 30
+    def begin_fit(self):
+        self.average = copies(self.model.state_dict().values())
+    def after_step(self):
+        for average,now in zip(self.average, self.model.state_dict().values()):
+            average.lerp_(now, 0.1)
+
+class MovingWeights(Forgetful):
+    def state_dict(self): return {'average': [a.clone() for a in self.average]}
+    def load_state_dict(self, state): self.average = list(state['average'])
+
+class SavesOnly(Forgetful):
+    def state_dict(self): return {'average': self.average}
+
+class GivesNumpy(Forgetful):
+    def state_dict(self): return {'average': [a.numpy() for a in self.average]}
+    def load_state_dict(self, state):
+        self.average = [torch.from_numpy(a) for a in state['average']]
+
+class SavesFirst(MovingWeights):
+    def load_state_dict(self, state): self.average[0] = state['average'][0]
+
+class AddsUp(MovingWeights):
+    def load_state_dict(self, state):
+        self.average = [(a+b)/2 for a,b in zip(self.average, state['average'])]
+
+class LongerList(MovingWeights):
+    def load_state_dict(self, state): self.average += state['average']
+
+add(Exercise('08a.2', 'state_dict() and load_state_dict(state) of MovingWeights',
+    MovingWeights, '08a_long_runs, "What a training remembers"',
+    lambda g: {'one epoch and one': (1, 1), 'two epochs and three': (2, 3)}, {
+    'saves and does not load': (SavesOnly,
+        'Nothing takes the average back: load_state_dict(self, state).'),
+    'NumPy arrays': (GivesNumpy,
+        'A checkpoint holds tensors and plain data, and no NumPy arrays: it would be '
+        'refused. Give the tensors.'),
+    'the first one only': (SavesFirst, 'Every parameter has an average.'),
+    'mixes old and new': (AddsUp,
+        'begin_fit has put the weights there; the saved average takes their place.'),
+    'appends': (LongerList,
+        'begin_fit has made a list already: replace it, and do not append to it.')},
+    watch_moving, stub=Forgetful))
+
 # %% ../../nbs/engine/96_exercises_08a.ipynb #ex-08a-text
 class PowerFailure(BaseException): "Stands for the end of the process"
 
@@ -243,7 +315,7 @@ def never_renames(path, text):
         file.flush()
         os.fsync(file.fileno())
 
-add(Exercise('08a.2', 'a function save_text(path, text)', save_text,
+add(Exercise('08a.3', 'a function save_text(path, text)', save_text,
     '08a_long_runs, "Never half a file"',
     lambda g: {'a short text': ('new text',), 'a long text': ('new '*5000,)}, {
     'writes in place': (in_place,
@@ -304,7 +376,7 @@ def skip_epoch(self): raise runner.CancelEpochException()
 def whole_loss(self): return bool(self.loss.isfinite())
 def init_counts(self, limit): self.limit,self.n_bad = limit,0
 
-add(Exercise('08a.3', 'a callback SkipNaN(limit)', SkipNaN,
+add(Exercise('08a.4', 'a callback SkipNaN(limit)', SkipNaN,
     '08a_long_runs, "The first NaN"', lambda g: {
     'two bad batches, limit 4': ((2, 5), 4, 1), 'three bad, limit 3': ((1, 3, 6), 3, 1),
     'one bad, limit 1': ((4,), 1, 1), 'three bad, limit 2': ((1, 3, 6), 2, 1),
@@ -400,7 +472,7 @@ def gives_factor(grads, max_norm):
     norm = clip(grads, max_norm)
     return min(1., max_norm/norm)
 
-add(Exercise('08a.4', 'a function clip(grads, max_norm), which gives the norm', clip,
+add(Exercise('08a.5', 'a function clip(grads, max_norm), which gives the norm', clip,
     '08a_long_runs, "Clipped gradients"', lambda g: {
     'large gradients': (5., 1.), 'small gradients': (0.01, 1.),
     'another limit': (1., 0.3)}, {
@@ -425,75 +497,3 @@ add(Exercise('08a.4', 'a function clip(grads, max_norm), which gives the norm', 
         'The factor is upside down: a norm twice the limit is scaled by a half.'),
     'gives the factor': (gives_factor, 'Give the norm, and not the factor.')},
     watch_clip))
-
-# %% ../../nbs/engine/96_exercises_08a.ipynb #ex-08a-moving
-def is_plain(value):
-    "Can it be read back from a checkpoint?"
-    if isinstance(value, dict): value = list(value.values())
-    if isinstance(value, (list, tuple)): return all(map(is_plain, value))
-    return isinstance(value, (torch.Tensor, int, float, str, type(None)))
-
-def watch_moving(answer, first, more):
-    "The averages after a training in two pieces"
-    def learner():
-        learn = small_learner(answer, 4, 0)
-        learn.data = DataBunch(learn.data.train_dl, None)
-        return learn
-    learn,moving,again = learner(),answer(),answer()
-    home(answer, 'Runner')([moving]).fit(first, learn)
-    kept = copy.deepcopy((moving.state_dict(), learn.model.state_dict(),
-                          learn.opt.state_dict()))
-    resumed = learner()
-    resumed.model.load_state_dict(kept[1])
-    resumed.opt.load_state_dict(kept[2])
-    resume = spy(answer, 40, begin_fit=lambda self: again.load_state_dict(kept[0]))
-    home(answer, 'Runner')([again, resume]).fit(more, resumed)
-    return {'averages': torch.cat([average.flatten() for average in again.average]),
-            'what state_dict gives': 'plain data' if is_plain(kept[0]) else 'not plain'}
-
-def copies(tensors): return [t.clone() for t in tensors]
-
-class Forgetful(callbacks.Callback):
-    _order = 30
-    def begin_fit(self):
-        self.average = copies(self.model.state_dict().values())
-    def after_step(self):
-        for average,now in zip(self.average, self.model.state_dict().values()):
-            average.lerp_(now, 0.1)
-
-class MovingWeights(Forgetful):
-    def state_dict(self): return {'average': [a.clone() for a in self.average]}
-    def load_state_dict(self, state): self.average = list(state['average'])
-
-class SavesOnly(Forgetful):
-    def state_dict(self): return {'average': self.average}
-
-class GivesNumpy(Forgetful):
-    def state_dict(self): return {'average': [a.numpy() for a in self.average]}
-    def load_state_dict(self, state):
-        self.average = [torch.from_numpy(a) for a in state['average']]
-
-class SavesFirst(MovingWeights):
-    def load_state_dict(self, state): self.average[0] = state['average'][0]
-
-class AddsUp(MovingWeights):
-    def load_state_dict(self, state):
-        self.average = [(a+b)/2 for a,b in zip(self.average, state['average'])]
-
-class LongerList(MovingWeights):
-    def load_state_dict(self, state): self.average += state['average']
-
-add(Exercise('08a.5', 'state_dict() and load_state_dict(state) of MovingWeights',
-    MovingWeights, '08a_long_runs, "What a training remembers"',
-    lambda g: {'one epoch and one': (1, 1), 'two epochs and three': (2, 3)}, {
-    'saves and does not load': (SavesOnly,
-        'Nothing takes the average back: load_state_dict(self, state).'),
-    'NumPy arrays': (GivesNumpy,
-        'A checkpoint holds tensors and plain data, and no NumPy arrays: it would be '
-        'refused. Give the tensors.'),
-    'the first one only': (SavesFirst, 'Every parameter has an average.'),
-    'mixes old and new': (AddsUp,
-        'begin_fit has put the weights there; the saved average takes their place.'),
-    'appends': (LongerList,
-        'begin_fit has made a list already: replace it, and do not append to it.')},
-    watch_moving, stub=Forgetful))
