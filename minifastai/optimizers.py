@@ -21,7 +21,8 @@ class Stepper(steps.Guarded):
 
     Schedulers, checkpoints and scalers work as with PyTorch's. A parameter without a
     gradient is left out; a gradient stays as it is; one that is NaN goes through.
-    TypeError for an option that the subclass has not, ValueError for a bad value."""
+    TypeError for an option that the subclass does not have, ValueError for a bad
+    value."""
     many:Callable|None = None   # the same for lists: many(ps, grads, states, options)
 
     def update(self, p, grad, state, **options):
@@ -135,7 +136,7 @@ class RMSProp(Stepper):
 
     def update(self, p, grad, state, lr, alpha, eps, weight_decay):
         grad = grad + weight_decay*p
-        count(state)
+        count(state)                         # PyTorch's state has it, too
         v = average(state, 'square_avg', alpha, grad**2)
         p -= lr*grad/(v.sqrt()+eps)
 
@@ -174,7 +175,8 @@ class AdamW(Stepper):
     """Adam with its decay apart; equal to `torch.optim.AdamW`
 
     Loshchilov and Hutter 2017, https://arxiv.org/abs/1711.05101"""
-    many,decoupled = staticmethod(steps.adamw),True
+    many = staticmethod(steps.adamw)
+    decoupled = True   # so that Adam does not load its state, nor AdamW that of Adam
     def __init__(self,
         params:Params,          # parameters, or groups of them with options
         lr:float=1e-3,          # learning rate
@@ -194,16 +196,17 @@ def trust_ratio(
     w:Tensor, # a parameter
     u:Tensor, # the step for it, before the rate
 ) -> Tensor:
-    "(): the length of `w` by that of `u`; 1 where one of them is 0"
-    long,far = w.norm(),u.norm()
-    return torch.where((long>0) & (far>0), long/far, 1.)
+    "The length of `w` divided by that of `u`, of shape (); 1 where one of them is 0"
+    w_len,u_len = w.norm(),u.norm()
+    return torch.where((w_len>0) & (u_len>0), w_len/u_len, 1.)
 
 class LAMB(Stepper):
     """Adam's step, as long as the parameter times the rate
 
-    Algorithm 2 of the paper's last version: both averages debiased, the decay inside of
+    Algorithm 2 of the paper's last version: both averages debiased, the decay inside
     the ratio, nothing clamped. You et al. 2019, https://arxiv.org/abs/1904.00962"""
-    many,decoupled = staticmethod(steps.lamb),True
+    many = staticmethod(steps.lamb)
+    decoupled = True   # as for AdamW
     def __init__(self,
         params:Params,          # parameters, or groups of them with options
         lr:float=1e-3,          # learning rate: a step's share of the length
@@ -263,12 +266,12 @@ class Muon(Stepper):
 
     def update(self, p, grad, state, lr, weight_decay, momentum, nesterov,
                ns_coefficients, eps, ns_steps, orthogonal, adam_share):
-        p *= 1-lr*weight_decay
+        p *= 1-lr*weight_decay               # biases, too: see `param_groups`
         if p.ndim<2 or not orthogonal:
             p -= lr*adam_share*direction(grad, state, (0.9, 0.95), eps)
             return
         m = average(state, 'momentum_buffer', momentum, grad)
-        m = grad.lerp(m, momentum) if nesterov else m
+        m = grad.lerp(m, momentum) if nesterov else m   # for a damped buffer
         rows,columns = p.shape[0],max(1, p[0].numel())
         p -= lr*max(1., rows/columns)**0.5*orthogonalised(m, ns_coefficients, ns_steps,
                                                          eps)

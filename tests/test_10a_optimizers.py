@@ -299,8 +299,8 @@ def test_lamb_is_the_algorithm_of_its_paper():
         v = state['v'] = betas[1]*state.get('v', 0)+(1-betas[1])*grad*grad
         r = (m/(1-betas[0]**t))/((v/(1-betas[1]**t))**0.5+eps)
         u = r+weight_decay*p
-        long,far = p.square().sum()**0.5,u.square().sum()**0.5
-        return p-lr*(long/far if long>0 and far>0 else 1.)*u
+        w_len,u_len = p.square().sum()**0.5,u.square().sum()**0.5
+        return p-lr*(w_len/u_len if w_len>0 and u_len>0 else 1.)*u
     o = dict(lr=0.02, betas=(0.9, 0.99), eps=1e-6, weight_decay=0.1)
     for many in (True, False):
         for dtype,tol in TOLERANCES.items():
@@ -443,8 +443,8 @@ def test_solutions_of_10a():
         m_hat = state['m']/(1-betas[0]**state['t'])
         v_hat = state['v']/(1-betas[1]**state['t'])
         u = m_hat/(v_hat.sqrt()+eps) + weight_decay*p
-        long,far = p.norm(),u.norm()
-        ratio = long/far if long>0 and far>0 else 1.
+        w_len,u_len = p.norm(),u.norm()
+        ratio = w_len/u_len if w_len>0 and u_len>0 else 1.
         p -= lr*ratio*u
     def newton_schulz(matrix, coefficients=(3.4445, -4.775, 2.0315), n=5):
         a,b,c = coefficients

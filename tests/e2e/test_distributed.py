@@ -48,13 +48,15 @@ from minifastai.data import DataBunch,Dataset,get_databunch,get_dls
 from minifastai.distributed import DistributedCallback
 from minifastai.losses import cross_entropy
 from minifastai.norms import BatchNorm,RunningBatchNorm
+from minifastai.optimizers import LAMB,SGD,Adam,AdamW,Momentum,Muon,RMSProp
 from minifastai.runner import Callback,CancelBatchException
 from minifastai.schedule import lr_find
 whole,results = get_databunch(66),{}
 
 def part(ds, n, dtype): return Dataset(ds.x[:n].to(dtype), ds.y[:n])
 
-def learner(dtype, norm=None, n=635, bs=66, act=nn.ReLU, items=False, cbs=()):
+def learner(dtype, norm=None, n=635, bs=66, act=nn.ReLU, items=False, cbs=(),
+            lr=0.1, opt_func=None):
     # other weights and another order in process 1: those of process 0 must count
     torch.manual_seed(42 if int(os.environ.get('RANK', 0))==0 else 7)
     train_ds,valid_ds = part(whole.train_ds, n, dtype),part(whole.valid_ds, 301, dtype)
@@ -65,8 +67,8 @@ def learner(dtype, norm=None, n=635, bs=66, act=nn.ReLU, items=False, cbs=()):
     together = DistributedCallback(sync_norms=True)
     cbs = [together, Recorder, AvgStatsCallback(accuracy),
            ProgressCallback(file=sys.stdout), *cbs]
-    learn,run = get_learn_run([8, 16, 32], DataBunch(*dls, 10), lr=0.1, norm=norm,
-                              norm_first=True, act=act, cbs=cbs)
+    learn,run = get_learn_run([8, 16, 32], DataBunch(*dls, 10), lr=lr, norm=norm,
+                              norm_first=True, act=act, cbs=cbs, opt_func=opt_func)
     learn.model.to(dtype)
     return learn,run,together
 
@@ -106,6 +108,11 @@ learn,run,_ = learner(torch.float64, n=101, bs=20, items=True)
 run.fit(2, learn)
 keep('item by item', learn, run)
 
+for kind in (SGD, Momentum, RMSProp, Adam, AdamW, LAMB, Muon):
+    learn,run,_ = learner(torch.float64, n=132, act=nn.GELU, lr=0.01, opt_func=kind)
+    run.fit(1, learn)
+    keep(kind.__name__, learn, run)
+
 class LeaveOutLast(Callback):
     "Cancels the last batch of a pass, in one process alone: the others must follow"
     _order = 20
@@ -134,6 +141,7 @@ if run.distributed.rank==0: torch.save(results, sys.argv[1])
 '''
 ACCUMULATED = ['accumulated', 'accumulated, shares of nothing',
                'accumulated, cut short']
+OPTIMIZERS = ['SGD', 'Momentum', 'RMSProp', 'Adam', 'AdamW', 'LAMB', 'Muon']
 
 
 @pytest.fixture(scope='module')
@@ -195,6 +203,14 @@ def test_accumulated_gradients_do_not_drift_apart(one_and_two, name):
         assert value.isfinite().all() and torch.equal(value, second[key])
 
 
+@pytest.mark.parametrize('kind', OPTIMIZERS)
+def test_each_optimizer_takes_the_steps_of_one(one_and_two, kind):
+    one, two = one_and_two[:2]
+    assert one[kind]['n_iter'] == two[kind]['n_iter'] == 2
+    # a share's rounding, divided by a small gradient's size
+    assert difference(one[kind]['state'], two[kind]['state']) < 1e-6
+
+
 def test_lr_find_stops_at_the_same_batch(one_and_two):
     a, b = (part['lr_find'] for part in one_and_two[:2])
     assert a['stopped'] == b['stopped'] and a['lrs'] == b['lrs']
@@ -205,7 +221,8 @@ def test_only_process_0_prints(one_and_two):
     alone, together = one_and_two[2:4]
     for text in (alone, together):
         lines = text.splitlines()
-        assert sum(line.startswith('epoch  train_loss') for line in lines) == 12
+        heads = [line for line in lines if line.startswith('epoch  train_loss')]
+        assert len(heads) == 12+len(OPTIMIZERS)
     # bars of one process, however often they are drawn
     assert together.count('epoch 1/5') <= 1.5*alone.count('epoch 1/5')+50
 
