@@ -130,6 +130,7 @@ def find_lr(
         'lr_find has none to suggest: too little data, or a loss that does not fall')
     return highest_lr(lowest, norm, opt),finder,found
 
+# %% ../nbs/98_cli.ipynb #the-one-cycle
 def one_cycle(
     epochs:int,      # passes over the training data
     learn:'Learner', # is trained
@@ -322,7 +323,8 @@ def tell_copies(
         why = e.strerror or e
         raise Usage(f'{folder}: cannot copy the lessons there ({why})') from None
     nothing = '' if done.copied or done.kept else ', all were there already'
-    say(f'{folder}: {len(done.copied)} files copied{nothing}')
+    files = 'file' if len(done.copied)==1 else 'files'
+    say(f'{folder}: {len(done.copied)} {files} copied{nothing}')
     if done.mine: say(f'yours are now: {", ".join(done.mine)}')
     for names,text in [
         (done.kept, 'kept, since you changed them: {} (--force replaces them, and '
@@ -344,7 +346,7 @@ def lessons(
     say(f'open them: minifastai lessons {args.folder} --open')
     return int(kept)
 
-# %% ../nbs/98_cli.ipynb #the-parser
+# %% ../nbs/98_cli.ipynb #other-options-code
 def predict_options(
     parser:Parser, # of `minifastai predict`
 ) -> None:
@@ -354,7 +356,6 @@ def predict_options(
     parser.add_argument('pictures', type=Path, metavar='PICTURE', nargs='+',
                         help='a picture file, such as seven.png')
 
-# %% ../nbs/98_cli.ipynb #other-options-code
 def train_options(
     parser:Parser, # of `minifastai train`
 ) -> None:

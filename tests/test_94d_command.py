@@ -14,7 +14,7 @@ def test_numbers_within_bounds():
 
     assert number(int, 1)('1')==1 and number(int, 0, 5)('5')==5
     assert number(float, 0., 10.)('1e-3')==0.001
-    assert complaint(int, '1.5', 1)=="'1.5' is no whole number"
+    assert complaint(int, '1.5', 1)=="'1.5' is not a whole number"
     assert complaint(float, 'x', 0., 1.)=="'x' is no number"
     assert complaint(int, '0', 1)=='0 is given, but it must be at least 1'
     assert complaint(int, '6', 0, 5)=='6 is given, but it must be from 0 to 5'
@@ -33,7 +33,7 @@ def test_a_mistake_is_one_line_and_exit_code_2():
         except SystemExit as e: code = e.code
     assert code==2
     assert err.getvalue().startswith('cook: error: argument --eggs: ')
-    assert err.getvalue().endswith("'x' is no whole number (see cook --help)\n")
+    assert err.getvalue().endswith("'x' is not a whole number (see cook --help)\n")
     assert parser.format_help().endswith('example:\n  cook --eggs 3\n')
 
 

@@ -53,7 +53,7 @@ def number(
         try: value = kind(text)
         except ValueError:
             wanted = 'whole number' if kind is int else 'number'
-            raise argparse.ArgumentTypeError(f'{text!r} is no {wanted}') from None
+            raise argparse.ArgumentTypeError(f'{text!r} is not a {wanted}') from None
         if low<value<high or kind is int and value in (low, high): return value
         wanted = bounds(kind, low, high)
         raise argparse.ArgumentTypeError(f'{text} is given, but it must be {wanted}')
