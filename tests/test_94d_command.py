@@ -15,7 +15,7 @@ def test_numbers_within_bounds():
     assert number(int, 1)('1')==1 and number(int, 0, 5)('5')==5
     assert number(float, 0., 10.)('1e-3')==0.001
     assert complaint(int, '1.5', 1)=="'1.5' is not a whole number"
-    assert complaint(float, 'x', 0., 1.)=="'x' is no number"
+    assert complaint(float, 'x', 0., 1.)=="'x' is not a number"
     assert complaint(int, '0', 1)=='0 is given, but it must be at least 1'
     assert complaint(int, '6', 0, 5)=='6 is given, but it must be from 0 to 5'
     for text in ('0', 'nan', 'inf', '-1', '10'):

@@ -245,7 +245,7 @@ def test_mistakes_are_one_line_and_exit_code_2():
         (['--epoch-s', '3'], '--epoch-s'), (['--bs', '0'], 'at least 1'),
         (['--bs', '257'], 'only 100 pictures'),
         (['--lr', '-1'], 'more than 0'), (['--lr', 'inf'], 'less than 1e+30'),
-        (['--lr', 'nan'], 'less than 1e+30'), (['--lr', 'x'], 'is no number'),
+        (['--lr', 'nan'], 'less than 1e+30'), (['--lr', 'x'], 'is not a number'),
         (['--norm', 'bach'], 'bach'), (['--epochs', 'x'], 'not a whole number'),
         (['--epochs', '1.5'], 'not a whole number'), (['--seed', '-1'], 'from 0'),
         (['--seed', str(2**64)], 'from 0'), (['--data', 'no/such'], 'does not exist'),
