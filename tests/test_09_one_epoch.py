@@ -358,7 +358,7 @@ def test_solution_cutout():
     assert check('09.3', OurCutout)
 
 
-# Lesson 09_one_epoch, cell test-average-is-that-of-the-second-half: Exercise 09.3: ...
+# Lesson 09_one_epoch, cell test-average-is-that-of-the-second-half: Averaging the ...
 class Weights(Callback):
     _order = -1
     def begin_fit(self): self.seen = []
