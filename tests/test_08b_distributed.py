@@ -209,7 +209,7 @@ def test_one_value_per_channel_is_refused_by_a_synchronised_norm_too():
         with pytest.raises(ValueError, match='over all processes.*no variance'):
             layer(torch.ones(1, 3, 1, 1))
         assert layer.vars.equal(torch.ones(3))
-    pretend(1, give_one)
+    _ = pretend(1, give_one)
 
 
 # Lesson 08b_distributed, cell test-alone-it-does-nothing: The callback

@@ -77,7 +77,7 @@ def test_lsuv_leaves_the_rest_as_it_was():
                           nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4))
     model[4].weight.requires_grad_(False)
     seen = []
-    handle = model[2].register_forward_hook(lambda *args: seen.append(1))
+    model[2].register_forward_hook(lambda *args: seen.append(1))
     for training in (True, False):
         model.train(training)
         model[1].train(not training)
