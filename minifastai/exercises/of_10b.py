@@ -50,7 +50,8 @@ def watch_layer(answer, layer, x):
     answer(layer, x)
     out,ratio = layer(x).detach(),layer.weight.detach()/old
     whole = bool(ratio.std()<1e-3*ratio.mean().abs())
-    found = {'deviation': out.std().item(), 'one number for the whole weight': whole}
+    found = {'deviation': out.std().item(), 'one number for the whole weight': whole,
+             'the weight, as a part of the old one': ratio.mean().item()}
     if layer.bias is not None: found['mean'] = out.mean().item()
     return found
 
@@ -135,8 +136,10 @@ def outputs(model, layers, x):
 
 def watch_hook(answer, model, x):
     names = {model.first: 'first', model.second: 'second', model.third: 'third'}
+    old = model.first.weight.detach().clone()
     with Hooks(list(names), answer): model(x)
-    found = {}
+    ratio = model.first.weight.detach()/old
+    found = {'the first weight, as a part of the old one': ratio.mean().item()}
     for layer,out in outputs(model, names, x).items():
         found[f'deviation of the {names[layer]} layer'] = out.std().item()
         if layer.bias is not None:
@@ -179,8 +182,10 @@ def mean_of_all(hook, layer, inputs, out):
     return layer.forward(*inputs)
 
 def watch_channels(answer, model, x):
+    old = model[0].weight.detach().clone()
     with Hooks([model[0], model[2]], answer): model(x)
-    found = {}
+    ratio = (model[0].weight.detach()/old).mean((1, 2, 3))
+    found = {'the filters of layer 1, as a part of the old ones': ratio}
     for i,out in enumerate(outputs(model, [model[0], model[2]], x).values(), 1):
         found[f'deviations of the channels, layer {i}'] = out.std((0, 2, 3))
         found[f'means of the channels, layer {i}'] = out.mean((0, 2, 3))
@@ -195,7 +200,7 @@ def some_convs(g):
 add(Exercise('10b.3',
     'start_channels(hook, layer, inputs, out): each channel by itself',
     start_channels, '10b_init, "Exercise 10b.3: each channel by itself"',
-    lambda g: {'two convolutions': some_convs(g)}, {
+    lambda g: {'two convolutions': some_convs(g), 'others': some_convs(g)}, {
     'one number for all channels': (start,
         'Take deviation and mean of each channel: over the dimensions 0, 2, 3.'),
     'one mean for all channels': (mean_of_all,
