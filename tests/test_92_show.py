@@ -27,9 +27,9 @@ def test_the_states_of_a_widget_are_there_when_asked_for():
     assert bundle['application/vnd.jupyter.widget-view+json']['model_id']
     assert bundle['text/html'].endswith('>{"kind":"softmax"}</script>')
     assert rounded([1/3, 123456, 0])==[0.3333, 123500, 0]
-    finder = SimpleNamespace(lrs=[1., 2.], losses=[3., 4.], smoothed=[3., 4.],
+    search = SimpleNamespace(lrs=[1., 2.], losses=[3., 4.], smoothed=[3., 4.],
                              suggestion=0.1)
-    found = rate_states(finder, lambda lr: [lr, lr/3])
+    found = rate_states(search, lambda lr: [lr, lr/3])
     assert found['rates'][0]==1e-6 and found['rates'][-1]==10 and len(found['at'])==71
     assert found['at'][-1]==[10, 3.333] and found['lrs']==[1, 2]
 
