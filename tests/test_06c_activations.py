@@ -223,6 +223,20 @@ def test_learn_run_initialises():
         assert not learn.model[0][0].bias.any() and not learn.model[1][0].bias.any()
 
 
+# Lesson 06c_activations, cell test-what-is-usual: `init_cnn`
+def test_what_is_usual_where_nothing_is_said():
+    noise = made_up_pictures()
+    def largest(weight): return (weight.abs().max()/weight.std()).item()
+    torch.manual_seed(0)
+    model = get_cnn_model(noise, [64, 64])
+    init_cnn(model)
+    learn = get_learn_run([64, 64], noise, 0.1, [])[0]
+    for net in (model, learn.model):
+        weight = net[1][0].weight
+        assert largest(weight)>3.5         # a normal distribution; a uniform ends at 1.73
+        assert weight.is_contiguous() and getattr(net, '_compiled_call_impl', None) is None
+
+
 # Lesson 06c_activations, cell test-where-the-quiet-units-of-each-activation: One ...
 def test_where_the_quiet_units_of_each_activation_are():
     quiet = torch.linspace(-3, 0, 301)                # a ReLU sends these to 0
