@@ -233,8 +233,9 @@ def test_what_is_usual_where_nothing_is_said():
     learn = get_learn_run([64, 64], noise, 0.1, [])[0]
     for net in (model, learn.model):
         weight = net[1][0].weight
-        assert largest(weight)>3.5         # a normal distribution; a uniform ends at 1.73
-        assert weight.is_contiguous() and getattr(net, '_compiled_call_impl', None) is None
+        assert largest(weight)>3.5     # a normal distribution; a uniform ends at 1.73
+        assert weight.is_contiguous()
+        assert getattr(net, '_compiled_call_impl', None) is None
 
 
 # Lesson 06c_activations, cell test-where-the-quiet-units-of-each-activation: One ...
