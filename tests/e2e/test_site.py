@@ -329,7 +329,8 @@ def test_the_longest_line_of_code_fits_at_1280_pixels(site, browser):
 def test_a_folded_test_is_one_line_until_it_is_opened(site, browser):
     page = new_page(browser, viewport={'width': 1280, 'height': 900})
     page.goto(f'{site}07_batchnorm.html')
-    test = page.locator('details.folded').first
+    its_name = page.locator('summary', has_text='Test: ')
+    test = page.locator('details.folded', has=its_name).first
     assert test.locator('summary').inner_text().startswith('Test: ')
     assert not test.locator('.highlight').is_visible()
     test.locator('summary').click()
