@@ -8,12 +8,14 @@ __all__ = ['unit_output', 'lsuv']
 # %% ../nbs/10b_init.ipynb #imports
 from collections.abc import Iterable
 from typing import Any
+import torch
 from torch import Tensor,nn
 from .engine import starts
 from .engine.state import to_device
 from .hooks import Hooks
 
 # %% ../nbs/10b_init.ipynb #lsuv-code
+@torch.no_grad()
 def unit_output(
     layer:Any,       # a convolution or linear layer; its weight and bias are changed
     *inputs:Tensor,  # what it is called with

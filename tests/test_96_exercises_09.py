@@ -55,4 +55,4 @@ def test_errors_of_a_reader_are_shown():
     result = check('09.2', mistyped)
     assert result.kind=='exception' and 'frist' in str(result)
     result = check('09.2', lambda first,second: 0.)
-    assert result.kind=='exception' and 'paired(first, second)' in str(result)
+    assert result.kind=='exception' and 'unpack' in str(result)

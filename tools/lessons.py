@@ -120,8 +120,7 @@ def sums(
 ) -> str:
     "The last row of the table; below it how much of the lessons teaches, if any"
     total = sum(found.values(), Sizes())
-    read_by_all = [size for name, size in found.items() if '/' not in name]
-    lessons = sum(read_by_all, Sizes())
+    lessons = sum((size for name, size in found.items() if '/' not in name), Sizes())
     row = total.row('all', seconds)
     if not lessons.visible: return row
     return (f'{row}\n{lessons.teaching/lessons.visible:.0%} of the {lessons.visible:,} '
