@@ -130,9 +130,15 @@ def test_the_interval_is_students():
 
 # Lesson 86_presence, cell test-table-of-student: The experiment
 def test_table_of_student():
-    from scipy.stats import t
-    for n,wanted in STUDENT.items(): assert abs(t.ppf(0.975, n-1)-wanted)<=0.0051, n
+    def share_within(t, n):
+        "How often `n` values lie within `t` standard errors of their mean: Student's area"
+        x = torch.linspace(-t, t, 100_001, dtype=torch.float64)
+        height = math.gamma(n/2)/math.gamma((n-1)/2)/math.sqrt(math.pi*(n-1))
+        return torch.trapezoid(height*(1 + x**2/(n-1))**(-n/2), x)
+
     assert list(STUDENT)==list(range(2, 11))
+    for n,t in STUDENT.items():       # two decimals, so half of one either way
+        assert share_within(t-0.0051, n)<0.95<share_within(t+0.0051, n), n
 
 
 # Lesson 86_presence, cell test-experiment: The experiment

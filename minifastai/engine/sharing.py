@@ -7,7 +7,7 @@ __all__ = ['share', 'SharedIndices', 'shared_loader', 'common_shift', 'all_reduc
            'sync_others', 'join', 'own_gpu', 'leave', 'gathered', 'same_buffers', 'check_same', 'check_stats_alike']
 
 # %% ../../nbs/engine/94b_sharing.ipynb #imports-of-sharing
-import atexit,os
+import atexit,os,time
 from collections.abc import Iterable,Iterator,Sequence
 from datetime import timedelta
 from typing import Any
@@ -177,7 +177,11 @@ def own_gpu(
 
 def leave() -> None:
     "Leave the group, if there is one"
-    if dist.is_initialized(): dist.destroy_process_group()
+    if not dist.is_initialized(): return
+    # gloo's threads let go of the last tensors: where Python is gone, that is an abort
+    # https://github.com/pytorch/pytorch/pull/179291
+    time.sleep(0.1)
+    dist.destroy_process_group()
 
 def gathered(
     mine:Any, # plain data and tensors on the CPU
