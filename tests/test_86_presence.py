@@ -131,7 +131,7 @@ def test_the_interval_is_students():
 # Lesson 86_presence, cell test-table-of-student: The experiment
 def test_table_of_student():
     def share_within(t, n):
-        "How often `n` values lie within `t` standard errors of their mean: Student's area"
+        "How often `n` values lie within `t` standard errors of their mean"
         x = torch.linspace(-t, t, 100_001, dtype=torch.float64)
         height = math.gamma(n/2)/math.gamma((n-1)/2)/math.sqrt(math.pi*(n-1))
         return torch.trapezoid(height*(1 + x**2/(n-1))**(-n/2), x)
