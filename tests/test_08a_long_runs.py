@@ -171,7 +171,7 @@ class OurSnapshot:
         self.random = torch.get_rng_state()
     def put_back(self, learn):
         learn.model.load_state_dict(self.model)
-        learn.opt.load_state_dict(copy.deepcopy(self.opt))    # it keeps what it gets
+        learn.opt.load_state_dict(copy.deepcopy(self.opt))  # it keeps what it gets
         torch.set_rng_state(self.random)
 class EmptySnapshot:
     def __init__(self, learn): ...
