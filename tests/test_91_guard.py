@@ -439,6 +439,28 @@ def test_three_points_are_enough_to_judge_by():
     assert guard.in_a_word([1, 2, 3, 4])=='<4 in a list>'
 
 
+# Lesson 91_guard, cell test-where-warnings-point: Schedules, and the search for a rate
+class WritesBeside(Callback):
+    "Writes where it should write to its runner"
+    def __init__(self): self.xb = 1
+
+def test_warnings_point_at_the_line_of_the_user():
+    from types import SimpleNamespace
+    import warnings
+    from minifastai.engine import guard
+    def suggest(): return guard.can_judge(None, [1., 2.], 'valley')
+    def suggest_flat(): return guard.can_judge(flat, [1., 1.], 'valley')
+    def suggest_rising(): return guard.can_judge(flat, [1., 2.], 'valley')
+    flat = SimpleNamespace(losses=[2.]*20, curve=[2.]*20, level=2., noise=0.1, end=10)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        guard.check_names([WritesBeside()])
+        for asked in (suggest, suggest_flat, suggest_rising): asked()
+    assert len(caught)==4
+    lines = [w.lineno for w in caught]
+    assert lines[1]==lines[2]==lines[3]==lines[0]+1, lines
+
+
 # Lesson 91_guard, cell test-losses: Losses
 def test_targets_that_do_not_fit_are_refused():
     logits = torch.zeros(4, 3)
