@@ -54,7 +54,7 @@ class Hook:
 
     What `f` returns, if not None, replaces the output. The hook is removed by `remove`,
     at the end of a `with`, and when nobody keeps it any more: the module holds it
-    weakly, so `Hook(m, f)` alone is gone at once.
+    weakly, so `Hook(m, f)` alone is gone at once, unless a shell keeps what it shows.
 
     With `forward=False`, `f` gets the gradients of the inputs and of the outputs
     instead, in the backward pass, and what it returns, if not None, replaces the
