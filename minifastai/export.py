@@ -310,8 +310,9 @@ def check_python(
         else: compile(src, '<cell>', 'exec')
     except (SyntaxError, ValueError) as e:
         place = ' inside a function' if in_function else ''
-        line = getattr(e, 'text', None) or ''
-        refuse('python', place, f'{getattr(e, "msg", e)} {line.strip()}'.strip())
+        line = (getattr(e, 'text', None) or '').strip()
+        where = f', in the line `{line}`' if line else ''
+        refuse('python', place, f'{getattr(e, "msg", e)}{where}')
 
 # %% ../nbs/99_exports.ipynb #check-test
 def does_nothing(

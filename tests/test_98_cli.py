@@ -17,9 +17,9 @@ def tiny_data(folder, n=120):
 
 def call(*args):
     "Exit code, standard output and standard error of `main(args)`, in this process"
-    from minifastai.callbacks import ProgressCallback
-    no_bar = mock.patch('minifastai.callbacks.ProgressCallback',
-                        partial(ProgressCallback, disable=True))
+    from minifastai.engine.waiting import LongWait
+    no_bar = mock.patch('minifastai.engine.waiting.LongWait',
+                        partial(LongWait, disable=True))
     with (redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err,
           no_bar):
         try: code = main(list(args))
@@ -333,7 +333,8 @@ def test_help_is_quick_and_has_an_example():
         ([], ('minifastai train\n', '--version')),
         (['train', '--help'], ('minifastai train --epochs 3', 'torchrun',
                                *(f'--{name}' for name in trains))),
-        (['predict', '--help'], ('minifastai predict report/model.pt', 'inverted')),
+        (['predict', '--help'], ('minifastai predict report/model.pt', 'inverted',
+                                 'shows none of them')),
         (['lessons', '--help'], ('minifastai lessons my_lessons', '--force'))]:
         code,out,err = call(*args)
         assert code==0 and not err and 'example:' in out, out

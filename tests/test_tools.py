@@ -1,6 +1,7 @@
 "The tools in tools/, on small notebooks."
 import copy
 import json
+import os
 import re
 import subprocess
 import sys
@@ -219,6 +220,41 @@ def test_what_two_copies_do_not_share_is_found(tmp_path):
     assert check_sync.changed(old, new) == [
         'minifastai/b.py', 'minifastai/engine/c.py', 'minifastai/gone.py',
         'nbs/a.ipynb', 'tests/test_new.py']
+
+
+TINY = """[project]
+name = "tiny"
+version = "0.1"
+[tool.nbdev]
+lib_path = "tiny"
+export_procs = ["minifastai.export:ExportTests"]
+"""
+
+
+def test_a_cell_that_is_no_python_is_one_line(tmp_path):
+    exporter = code('#| default_exp tiny')
+    good = project(tmp_path, '01_good', notebook(exporter, code('#| export\ny = 1')))
+    (good/'pyproject.toml').write_text(TINY)
+    (good/'tests').mkdir()
+    # nbdev's own test runner sets IN_TEST, and nothing is exported then
+    env = {name: value for name, value in os.environ.items() if name != 'IN_TEST'}
+    command = [sys.executable, str(ROOT/'tools'/'export.py')]
+
+    def export() -> subprocess.CompletedProcess:
+        return subprocess.run(command, cwd=good, env=env, capture_output=True,
+                              text=True)
+    done = export()
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    module = (good/'tiny'/'tiny.py').read_text()
+    assert 'y = 1' in module
+    faulty = code('#| export\nx = 1\ny = (2', 'bad')
+    project(tmp_path, '01_good', notebook(exporter, faulty))
+    done = export()
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr.count('\n') == 1, done.stderr
+    for part in ('nbs/01_good.ipynb, cell bad-1: ', 'never closed', 'line `y = (2`'):
+        assert part in done.stderr, (part, done.stderr)
+    assert (good/'tiny'/'tiny.py').read_text() == module
 
 
 # ---- the site ----
