@@ -347,6 +347,21 @@ def test_help_is_quick_and_has_an_example():
     assert loaded.strip()=='[]'
 
 
+# Lesson 98_cli, cell test-speaks-at-once-and-ends-at-once: What must hold
+def test_it_speaks_before_pytorch_is_loaded_and_ends_at_once():
+    script = """import atexit,gc,sys
+atexit.register(lambda: print(gc.get_freeze_count()>0))         # it is called last
+from minifastai.cli import main
+sys.exit(main(['train', '--data', 'no/such']))"""
+    for rank,first in ('0', ['loading PyTorch']),('1', []):
+        done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True,
+                              env={**os.environ, 'RANK': rank})
+        assert done.stdout.splitlines()==[*first, 'True'], done
+        assert done.returncode==2 and done.stderr.count('\n')==1
+    # here it is loaded
+    assert call('train', '--data', 'no/such')[1]==''
+
+
 # Lesson 98_cli, cell test-ctrl-c-leaves-a-report: What must hold
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_report():
