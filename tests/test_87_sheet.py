@@ -96,6 +96,43 @@ def test_spreadsheet_never_overwrites_silently():
             refuses(ImportError, 'pip install openpyxl', Path(tmp)/'new.xlsx', [table])
 
 
+# Lesson 87_sheet, cell test-how-tables-look: The table, as a spreadsheet
+def test_numbers_stand_below_their_headings():
+    import re
+    table = EntropyTable([3, -12], [0, 1], ['a', 'building'], title='two')
+    title,head,*rows,losses = repr(table).split('\n')
+    ends = [[m.end() for m in re.finditer(r'\S+', row)] for row in rows]
+    assert ends[0][1:]==ends[1][1:] and len(ends[0])==9
+    for name,end in zip(table.columns(), ends[0][1:]): assert head[:end].endswith(name)
+    assert losses.startswith('loss') and len(losses)==len(head)
+    sides = [re.findall(r'text-align:(\w+)', row)
+             for row in table._repr_html_().split('<tr>')[1:]]
+    assert sides==[['left']+['right']*8]*4
+    assert EntropyTable([2], [1], ['only']).losses()[0]==0
+    with pytest.raises(ValueError, match='not none'): EntropyTable([], [], []).columns()
+
+
+# Lesson 87_sheet, cell test-how-the-sheet-looks: The table, as a spreadsheet
+def test_the_sheet_shows_what_may_be_changed():
+    import tempfile
+    import openpyxl
+    with tempfile.TemporaryDirectory() as tmp:
+        table = EntropyTable([3, 2], [0, 1], ['a', 'b'], title='two')
+        book = openpyxl.load_workbook(write_xlsx(Path(tmp)/'two.xlsx', [table]))
+    page = book['entropy']
+    yellow = {cell.coordinate for row in page for cell in row if cell.fill.fill_type}
+    assert yellow=={'B3', 'C3', 'B4', 'C4'}
+    bold = {cell.coordinate for row in page for cell in row if cell.font.b}
+    assert bold=={'A1', *(f'{letter}2' for letter in 'ABCDEFGHI'), 'A5', 'G5', 'I5'}
+    assert page['A1'].font.sz>11                          # what cells have
+    bars = {str(where.sqref): rule.dataBar for where in page.conditional_formatting
+            for rule in where.rules}
+    assert set(bars)=={'E3:E4', 'H3:H4'}                     # both from 0 to 1
+    assert all([end.val for end in bar.cfvo]==[0, 1] for bar in bars.values())
+    assert page.column_dimensions['D'].width>=24             # its heading has 25 letters
+    assert book.calculation.fullCalcOnLoad
+
+
 # Lesson 87_sheet, cell test-shipped: The file that is shipped
 def test_the_shipped_file_is_the_one_that_is_written():
     import tempfile
