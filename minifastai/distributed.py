@@ -92,7 +92,7 @@ class Voter(Callback):
 
 # %% ../nbs/08b_distributed.ipynb #c3107dd4
 class VotingLoader:
-    "The shares of a loader, with a vote before each batch and at the end"
+    "The shares of a loader; a vote at both ends, and between batches if need be"
     def __init__(self,
         dl:Any,    # a loader of whole batches
         voter:Any, # the `DistributedCallback`
