@@ -282,7 +282,7 @@ def train(
         tell('interrupted; writing the report of what was finished' if stopped else
              'writing the report')
         known = facts(args, data, cbs[1].device, lr, rows, stopped)
-        # first what nobody could draw again
+        # first what the training was for
         save_results(out, known, run, model, made_of, data)
         figures = draw_training(finder, run, stats)
         if rows:
@@ -380,7 +380,7 @@ def train_options(
     add('--lr', type=number(float, 0., 1e30),
         help='highest learning rate of the one-cycle schedule (default: twice the rate '
              "at the lowest point of lr_find's curve, without a norm that rate itself, "
-             'and at most 3)')
+             'and at most 3; with any --opt but sgd a third of the rate there)')
     add('--norm', choices=NORMS, default='running',
         help='norm after each convolution (default: running)')
     add('--opt', choices=OPTS, default='sgd',

@@ -109,6 +109,11 @@ def test_every_norm_trains():
                 code,out,err = call('train', *options, '--norm', norm,
                                     '--out', f'{tmp}/report')
                 assert code==0 and f'norm: {norm}' in out
+        # each is complete; pictures of a search and of mistakes need a search and mistakes
+        files = {f'{name}.png' for name in PICTURES}-{'lr_find.png', 'most_wrong.png'}
+        files |= {'index.html', 'model.pt', 'history.json'}
+        for report in Path(tmp).glob('report*'):
+            assert files<={file.name for file in report.iterdir()}, report
         # nothing was overwritten
         assert sorted(path.name for path in Path(tmp).glob('report*'))==[
             'report', *(f'report-{i}' for i in range(2, len(NORMS)+1))]
