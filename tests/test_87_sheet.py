@@ -129,7 +129,7 @@ def test_the_sheet_shows_what_may_be_changed():
             for rule in where.rules}
     assert set(bars)=={'E3:E4', 'H3:H4'}                     # both from 0 to 1
     assert all([end.val for end in bar.cfvo]==[0, 1] for bar in bars.values())
-    assert page.column_dimensions['D'].width>=24             # its heading has 25 letters
+    assert page.column_dimensions['D'].width>=24      # its heading has 25 letters
     assert book.calculation.fullCalcOnLoad
 
 
