@@ -13,3 +13,4 @@ from minifastai.checkpoint import *
 from minifastai.distributed import *
 from minifastai.optimizers import *
 from minifastai.initialize import *
+from minifastai.resnet import *

@@ -28,14 +28,16 @@ def test_the_gain_of_each_norm():
         gain = gain_of(nn.Sequential(nn.Conv2d(1, 4, 3), norm))
         assert gain.shape==(4,) and bool((gain==1).all())
         assert any(gain is p for p in norm.parameters())
-    for last in (nn.Conv2d(1, 4, 3), nn.InstanceNorm2d(4), nn.BatchNorm2d(4, affine=False)):
+    for last in (nn.Conv2d(1, 4, 3), nn.InstanceNorm2d(4),
+                 nn.BatchNorm2d(4, affine=False)):
         said = raised(ValueError, gain_of, nn.Sequential(nn.Identity(), last))
         assert type(last).__name__ in said and 'norm=' in said
 
 
 # Lesson 93g_residual, cell test-order: Weights by their order
 def test_weights_by_their_order():
-    theirs = nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4)).state_dict()
+    parts = nn.Conv2d(1, 4, 3, bias=False),nn.BatchNorm2d(4)
+    theirs = nn.Sequential(*parts).state_dict()
     own = nn.ModuleDict({'a': nn.Conv2d(1, 4, 3, bias=False), 'b': BatchNorm(4)})
     found = in_order(own.state_dict(), theirs)
     assert list(found)==['a.weight', 'b.mults', 'b.adds', 'b.means', 'b.vars']

@@ -41,5 +41,6 @@ def test_other_answers_of_10c():
         widths = [nf*2**i for i,n in enumerate(layers) for _ in range(n)]
         before = [nf]+[width*expansion for width in widths[:-1]]
         news = [i for i in range(1, len(widths)) if widths[i]!=widths[i-1]]
-        return [[a, b, 2 if i in news else 1] for i,(a,b) in enumerate(zip(before, widths))]
+        return [[a, b, 2 if i in news else 1]
+                for i,(a,b) in enumerate(zip(before, widths))]
     assert check('10c.4', as_lists)

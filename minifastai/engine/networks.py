@@ -62,7 +62,8 @@ def _way_out(shape, ni):
         return 'Pictures without a dimension for the channel get one by x[:,None]'
     if len(shape)==4 and shape[3]==ni:
         return 'Channels come before height and width: x.permute(0, 3, 1, 2)'
-    return 'Give get_cnn_model the channels of your pictures as ni='
+    return ('Make the network for the channels of your pictures: ni= of '
+            'get_cnn_model, c_in= of xresnet')
 
 # %% ../../nbs/engine/93c_networks.ipynb #other-checks
 def check_view(

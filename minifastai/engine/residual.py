@@ -6,7 +6,7 @@
 __all__ = ['as_stages', 'check_block', 'half_width', 'gain_of', 'in_order']
 
 # %% ../../nbs/engine/93g_residual.ipynb #imports
-from collections.abc import Mapping,Sequence
+from collections.abc import Mapping
 from typing import Any
 from torch import Tensor,nn
 from .guard import whole_number

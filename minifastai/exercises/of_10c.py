@@ -147,7 +147,8 @@ class Block(nn.Module):
     "The right one; its kin change one thing each"
     conv = staticmethod(partial(conv_layer, norm=BatchNorm, norm_first=True))
     path = staticmethod(shortcut)
-    last,bottleneck_strides,second = None,(1, 2, 1),{'stride': 1}
+    last:type|None = None
+    bottleneck_strides,second = (1, 2, 1),{'stride': 1}
     def __init__(self, ni, nf, stride=1, expansion=1):
         super().__init__()
         a,b,c = (stride if s==2 else 1 for s in self.bottleneck_strides)
@@ -256,8 +257,9 @@ def watch_plan(answer, layers, nf, expansion):
     names = 'channels in','filters','strides'
     return {name: [block[i] for block in blocks] for i,name in enumerate(names)}
 
-add(Exercise('10c.4', 'plan(layers, nf, expansion): (ni, filters, stride) of each block',
-    plan, '10c_resnet, "The whole family from lists"',
+add(Exercise('10c.4',
+    'plan(layers, nf, expansion): (ni, filters, stride) of each block', plan,
+    '10c_resnet, "The whole family from lists"',
     lambda g: {'18 layers': ([2, 2, 2, 2], 64, 1), '50 layers': ([3, 4, 6, 3], 64, 4),
                'a small one': ([1, 3], 8, 2)}, {
     'a stride in every block of a stage': (plan_by(strided=lambda i, j: i>0),
