@@ -8,7 +8,8 @@ from torch import nn
 from minifastai.callbacks import AvgStatsCallback,accuracy
 from minifastai.checks import check
 from minifastai.cnn import (
-    BatchTransformXCallback,CudaCallback,conv_layer,get_cnn_model,get_runner,view_tfm)
+    BatchTransformXCallback,CudaCallback,conv_layer,get_cnn_layers,get_cnn_model,
+    get_runner,view_tfm)
 from minifastai.data import Dataset,DataBunch,get_databunch,get_dls
 from minifastai.runner import Callback,Learner,Runner
 from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
@@ -119,6 +120,26 @@ def test_nested_batches_move():
     assert Runner(CudaCallback('cpu')).predict(nested, {'x': [x]}).shape==(8, 2)
 
 
+# Lesson 06a_cuda_cnn, cell test-who-comes-after-the-device: Exercise 06a.5: ...
+class Looks(Callback):
+    "Keeps how a batch is when its turn comes"
+    def begin_batch(self): self.seen = self.xb.device.type,tuple(self.xb.shape)
+class LooksAtPictures(Looks): _order = 3
+
+def test_who_comes_after_the_device_and_the_view():
+    ds = Dataset(torch.randn(8, 784), torch.randint(10, (8,)))
+    rows = DataBunch(*get_dls(ds, ds, 4), 10)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    opt = torch.optim.SGD(net.parameters(), lr=0.1)
+    to_pictures = BatchTransformXCallback(view_tfm(1, 28, 28))
+    # a callback that says nothing of its order finds the batch on the device, and one
+    # whose order is 3 finds pictures, wherever it stands in the list
+    run_ = Runner([CudaCallback('meta'), LooksAtPictures, Looks, to_pictures])
+    run_.fit(1, Learner(net, opt, F.cross_entropy, rows))
+    assert run_.looks.seen==('meta', (8, 784))
+    assert run_.looks_at_pictures.seen==('meta', (8, 1, 28, 28))
+
+
 # Lesson 06a_cuda_cnn, cell test-trains-on-the-gpu-as-on-the-cpu: Exercise 06a.5: ...
 @pytest.mark.cuda
 def test_trains_on_the_gpu_as_on_the_cpu():
@@ -193,6 +214,7 @@ def test_bias_only_where_redundant():
     each = partial(nn.GroupNorm, 4)                # a group for each channel
     assert not has_bias(norm=each, norm_first=True)
     assert conv_layer(1, 8, 1)(torch.zeros(1, 1, 28, 28)).shape==(1, 8, 14, 14)
+    for ks in 2,4: assert f'but is {ks}' in raised(ValueError, conv_layer, 1, 8, ks)
     # redundant means: the output does not depend on it
     torch.manual_seed(0)
     x,conv,norm = torch.randn(8, 2, 6, 6),nn.Conv2d(2, 4, 3),nn.BatchNorm2d(4)
@@ -260,6 +282,22 @@ def test_metrics_take_the_place_of_accuracy():
     assert 'AvgStatsCallback' in said
 
 
+# Lesson 06a_cuda_cnn, cell test-memory-and-compilation-as-asked: Exercise 06a.7: ...
+def test_memory_and_compilation_only_as_asked():
+    pictures = made_up_pictures()
+    def arranged(**kw):
+        "Do the weights lie pixel by pixel, and is the model compiled?"
+        net,compiled = get_cnn_model(pictures, [4, 8]),[]
+        net.compile = lambda **options: compiled.append(options)
+        learn_,_ = get_runner(net, pictures, **kw)
+        assert learn_.model is net
+        last_format = torch.channels_last
+        return net[1][0].weight.is_contiguous(memory_format=last_format),bool(compiled)
+    assert arranged()==(False, False)
+    assert arranged(channels_last=True)==(True, False)
+    assert arranged(compile=True)==(False, True)
+
+
 # Lesson 06a_cuda_cnn, cell test-any-size-any-filters: Exercise 06a.7: how much has ...
 def test_any_size_any_filters():
     cases = [(1, 28, [8, 16]), (3, 32, [4, 8, 8]), (1, 17, [8]), (2, 64, [4]*5)]
@@ -269,6 +307,9 @@ def test_any_size_any_filters():
         assert net(x).shape==(32, 10) and net[0][0].kernel_size==(5, 5)
         assert all(layer[0].kernel_size==(3, 3) for layer in net[1:len(nfs)])
         assert torch.equal(pickle.loads(pickle.dumps(net))(x), net(x))
+        # the layers alone know the channels, too
+        assert nn.Sequential(*get_cnn_layers(pictures, nfs))(x).shape==(32, 10)
+    assert get_cnn_layers(pictures, [4], ni=1)[0][0].in_channels==1
 
 
 # Lesson 06a_cuda_cnn, cell test-transform-of-batches: Exercise 06a.7: how much has ...

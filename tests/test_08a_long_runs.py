@@ -2,6 +2,7 @@
 # Do not edit: change the notebook.
 import copy
 import os
+import pickle
 # some virtual machines announce AMX and do not have it; a 16-bit product would then
 # end the process
 os.environ.setdefault('ONEDNN_MAX_CPU_ISA', 'AVX512_CORE_FP16')
@@ -294,6 +295,13 @@ def test_epochs_are_counted_in_total():
             assert read_checkpoint(path)['epoch']==2
         for wrong in (0, -1, 2.5):
             pytest.raises(ValueError, CheckpointCallback, path, every=wrong)
+        trained(data, 3, [StopAt(9)], path, every=1)         # one batch beyond two epochs
+        with pytest.warns(UserWarning, match='further, at epoch 2, batch 1'):
+            trained(data, 2, path=path)
+        # what is done keeps no random states, which would be some thousand bytes
+        run = Runner(CheckpointCallback(path, every=1))
+        run.fit(1, get_learner(data))
+        assert len(pickle.dumps(run.checkpoint))<1000
 
 
 # Lesson 08a_long_runs, cell test-early-stopping-and-its-best-weights-surv: Use it
@@ -678,7 +686,8 @@ def test_accumulated_batches_are_one_large_batch():
 class Steps(Callback):
     "Notes epoch and gradient of each step, and what is left in the end"
     _order = 500
-    def __init__(self): self.seen = []
+    def __init__(self): self.seen,self.without = [],[]
+    def after_cancel_batch(self): self.without.append(self.run.batch)
     def after_step(self):
         self.seen.append((self.run.epoch, self.run.model.weight.grad.item()))
     def after_fit(self): self.left = self.run.model.weight.grad
@@ -700,6 +709,8 @@ def test_a_group_ends_with_its_pass():
         run = Runner([Steps, *cbs, GradientAccumulation(n)])
         run.fit(2, learn)
         assert run.steps.left is None
+        # batches that make a step are not announced as cancelled, the last one neither
+        if not cbs: assert run.steps.without==[0, 1]*2
         return [(epoch, round(grad, 4)) for epoch,grad in run.steps.seen]
     assert steps()==[(0, 2.), (0, 4.), (1, 2.), (1, 4.)]
     for order in 20,90:            # before and after the callback that accumulates
