@@ -140,6 +140,7 @@ def test_ratios_are_drawn():
     ax = runner.update_ratios.plot(first=4)
     assert ax.get_yscale()=='log' and len(ax.lines)==4
     assert list(ax.lines[0].get_xdata())==[0, 1, 2, 3]
+    assert set(ax.lines[-1].get_ydata())=={0.001}        # the usual value is dashed
     two = runner.update_ratios.plot(plt.subplots()[1], layers=2)
     assert len(two.lines)==3                             # and the dashed one
     plt.close(two.figure)
@@ -688,6 +689,11 @@ def test_one_number_and_nan_and_half_precision():
     assert found.hists[1][0].sum()==3 and found.hists[1][1].sum()==0
     assert found.means[1][1].isnan() and found.near_zero[1][1].isnan()
     assert found.means[1][2].dtype==torch.float32
+    same = nn.Identity()
+    with ActivationStats([same]) as found:
+        for numbers in [2.], [2., 4.]: same(torch.tensor(numbers))
+    # of one number there is no spread, of two the usual estimate: divided by n-1
+    assert found.stds[0][0]==0 and torch.isclose(found.stds[0][1], torch.tensor(2.)**0.5)
 
 
 # Lesson 06b_hooks, cell test-uses: `ActivationStats`
@@ -757,6 +763,8 @@ def test_compiled_models_are_warned_of():
     net(x)
     with pytest.warns(UserWarning, match='skip_nnmodule_hook_guards'):
         found = ActivationStats(net)                           # too late
+    with pytest.warns(UserWarning, match='is compiled') as said: Hooks([net], print)
+    assert os.path.basename(said[0].filename)!='hooks.py'      # but the line that asked
     assert 'compiled' in raised(ValueError, found.plot_means)
     with torch._dynamo.config.patch(skip_nnmodule_hook_guards=False):
         net = compiled()
