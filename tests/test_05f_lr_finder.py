@@ -219,7 +219,8 @@ def test_suggestions():
                 warnings.simplefilter('always')
                 assert ask() is None
             assert 'too little to judge by' in str(caught[0].message)
-            assert 'minifastai' not in caught[0].filename   # but the line that asked
+            ours = 'schedule.py','guard.py'        # but the line that asked is named
+            assert not caught[0].filename.endswith(ours)
     assert 'sharp' in raised(ValueError, LRFinder().suggest, 'sharp')
     level = found(valley)
     level.lrs = [0.1]*100             # a search that does not rise suggests nothing
