@@ -119,9 +119,32 @@ def test_series_and_unit():
     assert 'nothing is recorded' in raised(ValueError, stats.plot_means)
 
 
+# Lesson 93d_watch, cell test-what-plots-say: What is drawn of them
+def test_what_the_plots_say_of_a_part():
+    from types import SimpleNamespace
+    from matplotlib.figure import Figure
+    from minifastai.engine.watch import StatsPlots
+    torch.manual_seed(0)
+    shares = [torch.tensor(0.2), torch.tensor(0.4)]
+    hists = [torch.tensor([3., 5.]), torch.tensor([0., 4.])]       # of 10 values each
+    stats = StatsPlots()
+    stats.layers = [SimpleNamespace(near_zero=shares, hists=hists, sizes=[10, 10], seen=2)]
+    stats.every,stats.hist_range = 1,(0., 2.)
+    ax = stats.plot_near_zero(Figure().subplots())
+    assert ax.get_title()=='Activations near zero'
+    low,high = ax.get_ylim()              # all shares there are, not those of this run
+    assert low<0 and 1<high<1.1
+    ax = stats.plot_near_zero(Figure().subplots(), first=1)
+    assert ax.get_title()=='Share within 0.05, first 1 batches'
+    [ax] = stats.plot_hists([Figure().subplots()])
+    assert '(40.0% outside)' in ax.get_title()
+    [ax] = stats.plot_hists([Figure().subplots()], first=1)
+    assert '(20.0% outside)' in ax.get_title()
+
+
 # Lesson 93d_watch, cell test-check-range: The range of a histogram
 def test_a_range_of_two_numbers():
     from minifastai.engine.watch import check_range
     assert check_range([-7, 7])==(-7., 7.)
-    for wrong in ((7, -7), (0, 0), (0, math.inf), (math.nan, 1)):
+    for wrong in ((7, -7), (0, 0), (0, math.inf), (math.nan, 1), (-1e308, 1e308)):
         assert 'lower one first' in raised(ValueError, check_range, wrong)

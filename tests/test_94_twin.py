@@ -82,6 +82,9 @@ def test_generators_are_found():
     from minifastai.engine.twin import reachable
     shared = Box(rngs={'a': np.random.default_rng(0)})
     far = Box(b=Box(b=Box(b=Box(b=Box(b=shared)))))       # too deep to look into
+    chain = torch.Generator()
+    for _ in range(5): chain = Box(b=chain)
+    assert len(reachable([chain]))==1 and reachable([Box(b=chain)])==[]
     assert reachable([far])==[]
     assert reachable([shared])==reachable([far, shared])==[shared.rngs['a']]
     loop = Box(g=torch.Generator())
@@ -122,6 +125,30 @@ def test_random_state_of_gpus():
     if torch.cuda.is_available():      # pytest skips it elsewhere
         with random_state_kept(): first = torch.rand(3, device='cuda').tolist()
         assert torch.rand(3, device='cuda').tolist()==first
+
+
+# Lesson 94_twin, cell test-random-state-accelerators: What is tested
+class Pretended:
+    "Stands for the random state of an accelerator that is not here"
+    def __init__(self): self.state = 'before'
+    def get(self): return self.state
+    def set(self, state): self.state = state
+
+def test_the_state_of_accelerators_is_put_back():
+    from contextlib import ExitStack
+    from unittest.mock import patch
+    from minifastai.engine.twin import random_state_kept
+    gpu,apple = Pretended(),Pretended()
+    with ExitStack() as stack:
+        for name,stand_in in (('cuda.is_available', lambda: True),
+                              ('cuda.get_rng_state_all', gpu.get),
+                              ('cuda.set_rng_state_all', gpu.set),
+                              ('backends.mps.is_available', lambda: True),
+                              ('mps.get_rng_state', apple.get),
+                              ('mps.set_rng_state', apple.set)):
+            stack.enter_context(patch(f'torch.{name}', stand_in))
+        with random_state_kept(): gpu.state = apple.state = 'after'
+    assert gpu.state==apple.state=='before'
 
 
 # Lesson 94_twin, cell test-nothing-is-touched: What is tested
@@ -187,6 +214,9 @@ class Lookahead(torch.optim.Optimizer):
         for p,slow in zip(fast, self.slow):
             slow.lerp_(p.detach(), 0.5)
             p.data.copy_(slow)
+class Holds(Callback):
+    "Keeps an optimizer for itself"
+    def __init__(self, opt): self.kept = opt
 
 def test_optimizers_with_attributes_of_their_own():
     def opt_func(ps):
@@ -209,6 +239,12 @@ def test_optimizers_with_attributes_of_their_own():
     other,_ = explode(learn)
     assert everything(learn)==before
     assert not torch.equal(other.model[0].weight, learn.model[0].weight)
+
+    # a function among an optimizer's attributes is no method; all copies know one optimizer
+    learn.opt.namer = lambda: 'mine'
+    with twin(learn, [Holds(learn.opt), Holds(learn.opt)]) as (other,cbs):
+        assert other.opt.namer()=='mine' and other.opt is not learn.opt
+        assert cbs[0].kept is cbs[1].kept is other.opt
 
 
 # Lesson 94_twin, cell test-frozen: What is tested

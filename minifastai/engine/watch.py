@@ -57,12 +57,12 @@ def at_zero(
     if type(m).__module__!='torch.nn.modules.activation':   # somebody's own?
         if type(m).__module__.startswith('torch.nn'): return None
         if [*m.children(), *m.parameters(), *m.buffers()]: return None
-    shapes = (2, 3, 4, 5),(1, 6, 2, 3)
+    zeros = torch.zeros(2, 3, 4, 5),torch.zeros(1, 6, 2, 3)
     try:
         with torch.no_grad(),torch.random.fork_rng(devices=[]):
-            outs = [m.forward(torch.zeros(shape)) for shape in shapes]
+            outs = [m.forward(x) for x in zeros]
         values = {value for out in outs for value in out.unique().tolist()}
-        kept = all(out.shape==shape for out,shape in zip(outs, shapes))
+        kept = all(out.shape==x.shape for out,x in zip(outs, zeros))
     except Exception: return None
     return values.pop() if kept and len(values)==1 else None
 
@@ -96,8 +96,7 @@ def values_of(
         raise TypeError('ActivationStats needs a module whose output is a tensor, but '
                         f'{type(module).__name__} gives {type(output).__name__}')
     x = output.detach()
-    if x.ndim==4 and not x.is_contiguous():
-        if x.is_contiguous(memory_format=torch.channels_last): x = x.permute(0, 2, 3, 1)
+    if x.is_contiguous(memory_format=torch.channels_last): x = x.permute(0, 2, 3, 1)
     return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 # %% ../../nbs/engine/93d_watch.ipynb #stats-plots
