@@ -73,7 +73,7 @@ class Resumes(Callback):
         if (epoch, done)>(run.epochs, 0):
             warnings.warn(f'{file} is further, at epoch {epoch}, batch {done}, than '
                           f'the {run.epochs} epochs in total that fit asks for: '
-                          'nothing is trained', stacklevel=2)
+                          'nothing is trained')
 
     def begin_epoch(self):
         if self.loaded:
@@ -151,7 +151,7 @@ class TerminateOnNaNCallback(Callback):
         self.stopped = (
             f'the loss is {run.loss.item()} in epoch {run.epoch}, {part}, at a '
             f'learning rate of {rates}: {saving.first_bad_layer(run.model, run.xb)}')
-        warnings.warn(self.stopped, stacklevel=2)
+        warnings.warn(self.stopped)
         raise CancelTrainException()
 
 # %% ../nbs/08a_long_runs.ipynb #e287c7de
@@ -209,7 +209,7 @@ class Gathers(Callback):
         if not self.gathered: return
         warnings.warn(
             'the training loader gave fewer batches than its length says, so the last '
-            f'{self.gathered} made no step. Mend its __len__', stacklevel=2)
+            f'{self.gathered} made no step. Mend its __len__')
 
     def state_dict(self) -> dict:
         return {name: getattr(self, name) for name in ('gathered', 'size', 'total')}
