@@ -124,6 +124,8 @@ def test_an_exception_is_shown_with_its_line():
     result = judge(VARIANCE, lambda: 1)             # called with one argument too many
     assert result.kind=='exception'
     assert '0 positional arguments' in ' '.join(str(result).split())
+    def inside_torch(x): return torch.nn.Linear(2, 1)(x)      # two numbers only
+    assert 'in inside_torch' in str(judge(VARIANCE, inside_torch))
     try: raise KeyError('first')
     except KeyError as e: cause = e
     error = RuntimeError('ours')
@@ -154,6 +156,9 @@ def test_shapes_dtypes_and_places_are_told():
     assert compare(['a'], ['a', 'c']).text=='has 1 entries, wanted 2'
     assert compare('none', a).text=="is 'none', wanted a tensor [3]"
     assert compare(True, False).kind=='wrong' and compare(None, 1.).kind=='wrong'
+    assert compare(True, 1.).kind=='wrong'                # yes is no number
+    assert compare(3, ['a']).text=="is 3, wanted ['a']"
+    assert len(checks.short(99*'x'))<=60
     assert compare(torch.tensor(2.), torch.tensor(4.)).text=='wrong, off by 2'
 
 
@@ -193,6 +198,19 @@ def test_two_mistakes_at_once_are_both_named():
         assert 'spread exact' in str(unknown)
         assert 'Read on: here, "Here"' in str(unknown)
     finally: del EXERCISES['test']
+
+
+# Lesson 95_checks, cell test-many-wrong: What the machinery promises
+def test_of_many_wrong_things_three_are_told():
+    def run(answer, x): return {f'part {i}': part for i,part in enumerate(answer(x))}
+    five = checks.Exercise('test', 'five(x)', lambda x: [x.mean()]*5, 'here, "Here"',
+                           some_vectors, {}, run)
+    text = ' '.join(str(judge(five, lambda x: [x.mean()+i+1 for i in range(5)])).split())
+    assert text.count('wrong, off by')==3 and 'and 2 other things are wrong' in text
+    four = checks.Exercise('test', 'four(x)', lambda x: [x.mean()]*4, 'here, "Here"',
+                           some_vectors, {}, run)
+    text = str(judge(four, lambda x: [x.mean()+i+1 for i in range(4)]))
+    assert text.count('wrong, off by')==4 and 'other things' not in text
 
 
 # Lesson 95_checks, cell test-gradients: What the machinery promises
