@@ -128,14 +128,14 @@ class LooksAtPictures(Looks): _order = 3
 
 def test_who_comes_after_the_device_and_the_view():
     ds = Dataset(torch.randn(8, 784), torch.randint(10, (8,)))
-    rows = DataBunch(*get_dls(ds, ds, 4), 10)
+    flat = DataBunch(*get_dls(ds, ds, 4), 10)
     net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
     opt = torch.optim.SGD(net.parameters(), lr=0.1)
     to_pictures = BatchTransformXCallback(view_tfm(1, 28, 28))
     # a callback that says nothing of its order finds the batch on the device, and one
     # whose order is 3 finds pictures, wherever it stands in the list
     run_ = Runner([CudaCallback('meta'), LooksAtPictures, Looks, to_pictures])
-    run_.fit(1, Learner(net, opt, F.cross_entropy, rows))
+    run_.fit(1, Learner(net, opt, F.cross_entropy, flat))
     assert run_.looks.seen==('meta', (8, 784))
     assert run_.looks_at_pictures.seen==('meta', (8, 1, 28, 28))
 
