@@ -46,6 +46,27 @@ def test_what_counts_as_a_change():
         assert of(notebook('x'), 'a.txt')!=of(notebook('x', ''), 'a.txt')
 
 
+# Lesson 94f_copies, cell test-closed-answers: Closed answers
+def test_a_copy_does_not_show_a_closed_answer():
+    nb = json.loads(notebook('question', 'open', 'nothing printed'))
+    answer = {'output_type': 'stream', 'name': 'stdout', 'text': ['9.99%']}
+    for cell in nb['cells'][:2]: cell['outputs'] = [answer]
+    closed = {'jupyter': {'outputs_hidden': True}}
+    for cell in nb['cells'][::2]: cell['metadata'] = closed
+    with tempfile.TemporaryDirectory() as tmp:
+        lesson = {'a.ipynb': Path(tmp, 'a.ipynb')}
+        lesson['a.ipynb'].write_text(json.dumps(nb))
+        folder = Path(tmp, 'folder')
+        assert copy_lessons(folder, shipped=lesson)==Copies(['a.ipynb'])
+        question,shown,nothing = json.loads((folder/'a.ipynb').read_text())['cells']
+        assert copy_lessons(folder, shipped=lesson)==Copies()
+    first,second = question['outputs']
+    assert first['data']=={'text/plain': [CLOSED]} and second==answer
+    assert shown['outputs']==[answer] and nothing['outputs']==[]
+    for raw in (b'\x89PNG', b'[1]', notebook('no question').encode()):
+        assert with_closed_answers(raw)==raw
+
+
 # Lesson 94f_copies, cell test-become-newer: Four cases
 def test_lessons_that_nobody_changed_become_newer():
     with tempfile.TemporaryDirectory() as tmp:
