@@ -31,7 +31,7 @@ def test_a_long_wait_is_told_once_where_no_bar_is_shown():
     def told(seconds, epochs=10, **kwargs):
         "What a training says whose batches take so long"
         said = []
-        with mock.patch('minifastai.engine.waiting.time', Clock(seconds)):
+        with mock.patch('time.perf_counter', Clock(seconds).perf_counter):
             Runner(LongWait(said.append, **kwargs)).fit(epochs, learner())
         return said
 
@@ -45,7 +45,7 @@ def test_a_long_wait_is_told_once_where_no_bar_is_shown():
 # Lesson 94h_waiting, cell test-search: One line, once
 def test_a_search_is_counted_to_its_own_end():
     said,learn = [],learner()
-    with mock.patch('minifastai.engine.waiting.time', Clock(1)):
+    with mock.patch('time.perf_counter', Clock(1).perf_counter):
         finder = lr_find(learn, LongWait(said.append, 20, disable=True), max_iter=20)
         assert said==['batch 2 of 20; about 18 s to go'] and len(finder.lrs)==20
         shown = Screen()
