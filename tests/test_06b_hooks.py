@@ -693,7 +693,8 @@ def test_one_number_and_nan_and_half_precision():
     with ActivationStats([same]) as found:
         for numbers in [2.], [2., 4.]: same(torch.tensor(numbers))
     # of one number there is no spread, of two the usual estimate: divided by n-1
-    assert found.stds[0][0]==0 and torch.isclose(found.stds[0][1], torch.tensor(2.)**0.5)
+    one,two = found.stds[0]
+    assert one==0 and torch.isclose(two, torch.tensor(2.)**0.5)
 
 
 # Lesson 06b_hooks, cell test-uses: `ActivationStats`
