@@ -128,7 +128,8 @@ def test_what_the_plots_say_of_a_part():
     shares = [torch.tensor(0.2), torch.tensor(0.4)]
     hists = [torch.tensor([3., 5.]), torch.tensor([0., 4.])]       # of 10 values each
     stats = StatsPlots()
-    stats.layers = [SimpleNamespace(near_zero=shares, hists=hists, sizes=[10, 10], seen=2)]
+    layer = SimpleNamespace(near_zero=shares, hists=hists, sizes=[10, 10], seen=2)
+    stats.layers = [layer]
     stats.every,stats.hist_range = 1,(0., 2.)
     ax = stats.plot_near_zero(Figure().subplots())
     assert ax.get_title()=='Activations near zero'
@@ -140,6 +141,7 @@ def test_what_the_plots_say_of_a_part():
     assert '(40.0% outside)' in ax.get_title()
     [ax] = stats.plot_hists([Figure().subplots()], first=1)
     assert '(20.0% outside)' in ax.get_title()
+    assert repr(stats)=='StatsPlots: 1 layers, 2 batches'          # each of them
 
 
 # Lesson 93d_watch, cell test-check-range: The range of a histogram

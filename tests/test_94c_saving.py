@@ -130,6 +130,31 @@ def test_ctrl_c_while_saving():
         assert read_whole(path)['epoch']==4
 
 
+# Lesson 94c_saving, cell test-what-writing-leaves: Writing
+def test_what_writing_needs_and_leaves():
+    from unittest.mock import patch
+    from minifastai.engine.saving import check_writable,newest
+    def wrapped(state, file):
+        "As torch.save of some versions does with what a file raises"
+        try: raise KeyboardInterrupt
+        except KeyboardInterrupt: raise RuntimeError('unexpected pos')
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)/'deep'/'in'/'run.pt'
+        for _ in range(2): check_writable(path)               # makes its folders
+        assert newest(path) is None and list(path.parent.iterdir())==[]
+        with patch('os.fsync', wraps=os.fsync) as synced: write_whole(path, content(1))
+        assert synced.call_count==2                           # of the file and its folder
+        with patch('torch.save', wrapped), pytest.raises(KeyboardInterrupt):
+            write_whole(path, content(2))
+        write_whole(path, content(2))
+        path.unlink()
+        with pytest.warns(UserWarning, match='run.pt is missing'):
+            state,file = newest(path)
+        assert state['epoch']==1 and file.name=='run.pt.prev'
+        file.write_bytes(b'')
+        with pytest.raises(CheckpointError, match='run.pt is missing.*prev'): newest(path)
+
+
 # Lesson 94c_saving, cell test-every-kind-of-generator-comes-back: Random state as ...
 def test_every_kind_of_generator_comes_back():
     bits = np.random.Philox,np.random.SFC64,np.random.MT19937
@@ -183,6 +208,9 @@ def test_nan_layers_whatever_they_return():
     assert 'two (Two)' in first_bad_layer(model, torch.randn(4, 3))
     assert all(torch.equal(v, before[k]) for k,v in model.state_dict().items())
     assert 'the model (Own)' in first_bad_layer(Own(), torch.randn(4, 3))
+    for net in (model, Own()):
+        first_bad_layer(net, torch.randn(4, 3))
+        assert not any(m._forward_hooks for m in net.modules())
 
 
 # Lesson 94c_saving, cell test-nan-compiled: Where a NaN began
@@ -202,3 +230,71 @@ def test_nan_layer_of_a_compiled_model_is_found():
     assert '2 (Root)' in first_bad_layer(net, x)
     for name,b in net.named_buffers():
         assert b is held[name] and torch.equal(b, before[name])
+
+
+# Lesson 94c_saving, cell test-what-a-checkpoint-holds: Where a NaN began
+class Weighed(nn.Module):
+    "A loss function with something of its own"
+    def __init__(self, dim=1):
+        super().__init__()
+        self.register_buffer('weight', torch.ones(dim))
+    def forward(self, pred, y): return (self.weight.mean()*(pred-y)**2).mean()
+
+def test_what_is_put_back_and_what_does_not_fit():
+    import copy
+    from minifastai.callbacks import Recorder
+    from minifastai.engine.saving import Rest,gather,misfits,put_back,random_sources
+    from minifastai.runner import Callback,Runner
+    from minifastai.testing import tiny_learner
+    class Asks(Callback):
+        "Gathers at the first batch, and looks at the end"
+        def begin_batch(self):
+            if self.n_iter: return
+            for p in self.run.model.parameters(): p.grad = torch.ones_like(p)
+            self.loss_func.weight.fill_(3)
+            self.found = copy.deepcopy(gather(self.run, 0, 1))   # as a file would be
+        def begin_fit(self): self.sources = random_sources(self.run)
+    class Forgets(Callback):
+        "Cannot take back what it gave"
+        def state_dict(self): return {'a': 1}
+        def load_state_dict(self, state): raise KeyError('b')
+    def at_work(*cbs, dim=1):
+        learn = tiny_learner()
+        learn.loss_func = Weighed(dim)
+        run = Runner([Asks(), *cbs])
+        run.fit(1, learn)
+        return run,run.asks.found
+    run,state = at_work(Recorder())
+    own = tiny_learner()
+    own.loss_func,own.data.train_dl.generator = Weighed(),torch.Generator()
+    asks = Asks()
+    run.learn.loss_func.weight.zero_()
+    put_back(state, run, 'run.pt')
+    assert run.learn.loss_func.weight==3
+    grads = [p.grad for p in run.learn.model.parameters()]
+    assert all(torch.equal(grad, torch.ones_like(grad)) for grad in grads)
+    for grad in grads: grad.zero_()                        # the checkpoint keeps its own
+    assert all(grad.all() for grad in state['grads'].values())
+    assert misfits(state, run)==[]
+    assert misfits({**state, 'iters': 7, 'done': 0}, run)==[]
+    [text] = misfits({**state, 'iters': 7}, run)
+    assert 'an epoch of 7 batches, here an epoch has 5' in text
+    more = {**state['callbacks'], 'progress': {'a': 1}, 'empty': {}}
+    assert misfits({**state, 'callbacks': more}, run)==[]
+    [text] = misfits({**state, 'callbacks': {**more, 'lost': {'a': 1}}}, run)
+    assert 'the state of lost, this runner has only' in text and 'recorder' in text
+    [text] = misfits({**state, 'model': {**state['model'], **dict.fromkeys('abcde', 0)}}, run)
+    assert text=='model: a, b, c and 2 more only in the file'
+    _,wider = at_work(Recorder(), dim=2)
+    [text] = misfits(wider, run)
+    assert text=='loss function: weight is (2,) float32 in the file and (1,) float32 here'
+    put_back({**state, 'callbacks': {}}, run, 'run.pt')    # a new callback begins anew
+    run,state = at_work(Forgets())
+    with pytest.raises(CheckpointError, match='run.pt does not fit: callback forgets'):
+        put_back(state, run, 'run.pt')
+    run = Runner([asks])
+    run.fit(1, own)
+    assert own.data.train_dl.generator in asks.sources.values()
+    taken = []
+    rest = Rest([1, 2, 3], lambda batches: taken.append(next(batches)))
+    assert list(rest)==[2, 3] and list(rest)==[1, 2, 3] and taken==[1]
