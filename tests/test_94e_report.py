@@ -2,6 +2,7 @@
 # Do not edit: change the notebook.
 import re,tempfile
 from pathlib import Path
+import pytest
 import torch
 from matplotlib.figure import Figure
 from minifastai.engine.copies import shipped_lessons
@@ -33,6 +34,7 @@ def test_the_page_holds_all_and_is_one_file():
         assert len({said.title, said.text, said.alt})==3 and said.text.endswith('.')
         assert f'{said.lesson}.ipynb' in shipped_lessons()
     assert table([])=='<p>No epoch was finished.</p>'
+    assert table(rows[:1]).count('<tr>')==2
 
 
 # Lesson 94e_report, cell test-counts: The drawings
@@ -47,3 +49,54 @@ def test_the_counts_are_drawn():
     assert colors[0, 1]=='black' and colors[0, 0]=='black'
     # what is right has no colour
     assert ax.images[0].get_array().mask.diagonal().all()
+    assert (ax.get_xlabel(), ax.get_ylabel())==('predicted', 'true')
+    assert ax.get_xticks().tolist()==ax.get_yticks().tolist()==[0, 1, 2]
+    assert draw_counts(counts).figure is not ax.figure
+
+
+# Lesson 94e_report, cell test-draw-training: The drawings
+def test_a_training_is_drawn():
+    from torch import nn
+    from minifastai.callbacks import Recorder
+    from minifastai.hooks import ActivationStats
+    from minifastai.runner import Runner
+    from minifastai.schedule import lr_find
+    from minifastai.testing import tiny_learner
+    torch.manual_seed(0)
+    layers = [nn.Linear(3, 8), nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 1)]
+    learn = tiny_learner(n_train=20, bs=64, model=nn.Sequential(*layers))
+    finder = lr_find(learn, max_iter=80)
+    run = Runner([Recorder()])
+    with ActivationStats(layers) as stats:
+        run.fit(1, learn)
+    drawn = draw_training(finder, run, stats)
+    lines = ['lr_find', 'loss', 'rate', 'means', 'stds', 'near_zero']
+    assert list(drawn)==[*lines, 'histograms'] and drawn.keys()<=WORDS.keys()
+    for name in lines:
+        [ax] = drawn[name].axes
+        width,height = drawn[name].get_size_inches()
+        assert ax.lines and ax.get_xlabel() and width>height, name
+    pictures = [ax for ax in drawn['histograms'].axes if ax.images]
+    assert [ax.get_title()[:7] for ax in pictures]==[f'layer {i}' for i in range(4)]
+    assert 'lr_find' not in draw_training(None, run, stats)
+    assert list(draw_training(finder, Runner([Recorder()]), stats))==['lr_find']
+    flat = lr_find(learn, max_iter=5)                       # too short to suggest a rate
+    with pytest.warns(UserWarning, match='too little to judge by'):
+        assert 'lr_find' not in draw_training(flat, run, stats)
+
+
+# Lesson 94e_report, cell test-repository: The drawings
+def test_where_the_code_is():
+    from email.message import Message
+    from importlib import metadata
+    from unittest.mock import patch
+    from minifastai.engine.report import repository
+    told = Message()
+    for url in ('Documentation, https://x.org/docs', 'Source, https://x.org/a, b/'):
+        with patch('importlib.metadata.metadata', lambda name: told):
+            assert repository()==''                          # no source among them yet
+        told['Project-URL'] = url
+    with patch('importlib.metadata.metadata', lambda name: told):
+        assert repository()=='https://x.org/a, b'
+    with patch('importlib.metadata.metadata', side_effect=metadata.PackageNotFoundError):
+        assert repository()==''
