@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from minifastai.checks import check
 from minifastai.data import *
 from minifastai.data import BatchIndices,DataBunch,Dataset,get_databunch,get_dls
-from minifastai.testing import raised,tiny_mnist
+from minifastai.testing import raised,tiny_mnist,write_idx
 class SmallSampler:
     def __init__(self, n, bs, shuffle=False): self.n,self.bs,self.shuffle = n,bs,shuffle
     def __len__(self): return -(-self.n//self.bs)
@@ -340,6 +340,12 @@ def test_databunch(tmp_path):
     raw = get_data()[2]
     picture = normalize(raw[0].view(1, 28, 28), data.mean, data.std)
     assert torch.allclose(picture, data.valid_ds.x[0]) and tiny.mean!=data.mean
+
+def test_files_that_do_not_fit_are_named(tmp_path):
+    folder = tiny_mnist(tmp_path, n=5)             # one in six would be none
+    assert 'holds 5 training images' in raised(ValueError, get_databunch, 5, folder)
+    write_idx(folder/'train-labels-idx1-ubyte', [0, 1])
+    assert 'holds 2 labels' in raised(ValueError, get_data, folder)
 
 def test_databunch_of_any_loaders():
     stream = DataBunch(iter([]), iter([]))

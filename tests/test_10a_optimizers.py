@@ -343,6 +343,7 @@ def test_what_holds_for_lamb():
     assert (walked(no_decay, start)[-1]-adam[-1]).norm()>0.1
     zero = torch.zeros(4).double()
     assert walked(exact, zero)[1].abs().min()>0.01       # a bias at zero moves
+    for w,u in (0., 1.),(1., 0.): assert trust_ratio(w+zero, u+zero)==1
     still = walked(partial(LAMB, lr=0.05), zero, scale=0.)
     assert torch.equal(still, torch.zeros_like(still))   # and is never nan
 
@@ -510,6 +511,24 @@ def test_states_go_to_torch_and_back():
                                  opt.state_dict() | {'param_groups': [
                                      torch.optim.AdamW(model.parameters()).state_dict()
                                      ['param_groups'][0]]})
+    # Muon's decay stands apart as AdamW's, so it goes on from that one only
+    def saved(kind): return kind(model.parameters(), weight_decay=0.1).state_dict()
+    load = Muon(model.parameters()).load_state_dict
+    load(saved(torch.optim.AdamW))
+    assert 'decoupled' in raised(ValueError, load, saved(torch.optim.Adam))
+
+
+# Lesson 10a_optimizers, cell test-without-options: Whole lists at once
+def test_without_an_option_they_are_those_of_torch():
+    pairs = ((SGD, torch.optim.SGD), (Momentum, partial(torch.optim.SGD, momentum=0.9)),
+             (RMSProp, torch.optim.RMSprop), (Adam, torch.optim.Adam),
+             (AdamW, torch.optim.AdamW))
+    for ours,theirs in pairs: compare_steps(ours, theirs, torch.float64, 1e-12, n=10)
+    if hasattr(torch.optim, 'Muon'):
+        kinds = Muon,torch.optim.Muon
+        mine,other = (kind([nn.Parameter(torch.ones(2, 2))]).defaults for kind in kinds)
+        shared = mine.keys() & other.keys()
+        assert 'lr' in shared and all(mine[name]==other[name] for name in shared)
 
 
 # Lesson 10a_optimizers, cell test-resumed: Whole lists at once
