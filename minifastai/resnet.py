@@ -91,6 +91,7 @@ def xresnet(
     model.ni = c_in
     return model
 
+# %% ../nbs/10c_resnet.ipynb #members-code
 def xresnet18(
     c_in:int=3,     # channels of the pictures
     c_out:int=1000, # outputs

@@ -7,6 +7,7 @@ from torch import nn
 from minifastai.activations import GeneralRelu,init_cnn
 from minifastai.checks import check
 from minifastai.cnn import conv_layer
+from minifastai.data import get_databunch
 from minifastai.hooks import Hooks
 from minifastai.initialize import lsuv
 from minifastai.norms import BatchNorm,GroupNorm,InstanceNorm,LayerNorm,RunningBatchNorm
@@ -45,8 +46,64 @@ def assert_equal_to_torchvision(depth, norms):
             for p,q in zip(own, grads):
                 scale = q.abs().max().item()
                 torch.testing.assert_close(p, q, rtol=1e-8, atol=1e-9*scale)
+data = get_databunch(512)
+pictures,labels = data.train_ds.x,data.train_ds.y
+
+class Plain(nn.Module):
+    "Convolution, norm, ReLU, convolution, norm, ReLU"
+    def __init__(self, nf):
+        super().__init__()
+        conv = partial(conv_layer, stride=1, norm=nn.BatchNorm2d, norm_first=True)
+        self.convs = nn.Sequential(conv(nf, nf), conv(nf, nf, act=None))
+    def forward(self, x): return F.relu(self.convs(x))
+
+def tower(depth, block, nf=8):
+    "A convolution, blocks of two on maps of 7x7, a linear layer: `depth` in all"
+    first = conv_layer(1, nf, 5, 4, norm=nn.BatchNorm2d, norm_first=True)
+    blocks = [block(nf) for _ in range((depth-2)//2)]
+    return nn.Sequential(first, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                         nn.Linear(nf, 10))
+def train(depth, block, lr, seed, epochs=8, n=2048, bs=64):
+    "The loss on the pictures that are trained on: its mean in each epoch"
+    torch.manual_seed(seed)
+    model,rows = tower(depth, block),torch.randperm(len(pictures))[:n]
+    opt = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+    curve = []
+    for epoch in range(epochs):
+        losses = []
+        for batch in rows[torch.randperm(n)].split(bs):
+            loss = F.cross_entropy(model(pictures[batch]), labels[batch])
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            losses.append(loss.item())
+        curve.append(sum(losses)/len(losses))
+    return curve
 # Solution
 def residual_block(convs, act, x): return act(convs(x)+x)
+class Skip(Plain):
+    "The same two convolutions, and a path around them"
+    def forward(self, x): return F.relu(self.convs(x)+x)
+def gradients(model, xb, yb):
+    "For each block: the gradient of the loss with respect to what it gives"
+    outs = []
+    def keep(hook, block, inputs, out):
+        out.retain_grad()
+        outs.append(out)
+    with Hooks(model[:-3], keep): F.cross_entropy(model(xb), yb).backward()
+    return [out.grad.flatten(1) for out in outs]
+
+torch.manual_seed(0)
+xb,yb = pictures[:64],labels[:64]
+noise = 0.1*torch.randn_like(xb)
+
+def sizes_and_cosines(block, seed):
+    "Two rows of numbers, from the first block to the last"
+    torch.manual_seed(seed)
+    model = tower(40, block)
+    before,after = gradients(model, xb, yb),gradients(model, xb+noise, yb)
+    return torch.tensor([[a.norm(), F.cosine_similarity(a, b).mean()]
+                         for a,b in zip(before, after)]).T
 def products(model, *shape):
     "Millions of products for one input of this shape; the model is on `meta`"
     total = 0
@@ -72,6 +129,24 @@ def test_solution_residual_block():
     assert check('10c.1', residual_block)
     def inside(convs, act, x): return convs(x)+act(x)
     assert check('10c.1', inside).mistakes==['the activation inside the identity path']
+
+
+# Lesson 10c_resnet, cell test-depth: Exercise 10c.1: around the layers
+@pytest.mark.slow
+def test_depth_hurts_plain_networks():
+    losses = {(block, depth): train(depth, block, 0.02, seed=9, epochs=4)[-1]
+              for block in (Plain, Skip) for depth in (10, 40)}
+    assert losses[Plain, 40]>losses[Plain, 10]+0.3
+    assert losses[Skip, 40]<losses[Plain, 10]
+
+
+# Lesson 10c_resnet, cell test-gradients: The gradient through forty layers
+def test_gradients_of_forty_layers():
+    for seed in range(2):
+        (grown,cosine),(grown_too,cosine_too) = [
+            (sizes[0]/sizes[-1], cosines[0]) for sizes,cosines in
+            (sizes_and_cosines(block, seed) for block in (Plain, Skip))]
+        assert grown>5*grown_too>5 and cosine.abs()<0.15<0.25<cosine_too
 
 
 # Lesson 10c_resnet, cell test-solution-shortcut: Exercise 10c.2: the path around
