@@ -240,7 +240,7 @@ def test_optimizers_with_attributes_of_their_own():
     assert everything(learn)==before
     assert not torch.equal(other.model[0].weight, learn.model[0].weight)
 
-    # a function among an optimizer's attributes is no method; all copies know one optimizer
+    # a function among its attributes is no method; all copies know one optimizer
     learn.opt.namer = lambda: 'mine'
     with twin(learn, [Holds(learn.opt), Holds(learn.opt)]) as (other,cbs):
         assert other.opt.namer()=='mine' and other.opt is not learn.opt

@@ -6,10 +6,11 @@ from torch import nn
 from torch.utils.data import DataLoader,IterableDataset
 from hypothesis import given,settings,strategies as st
 from minifastai.data import Dataset,get_dls
+from minifastai.engine.fast import Old
 from minifastai.engine.processes import pretend
 from minifastai.engine.sharing import (
-    all_reduced,check_same,check_stats_alike,gathered,own_gpu,same_buffers,share,
-    shared_loader)
+    all_reduced,check_same,check_stats_alike,common_shift,gathered,join,leave,
+    normalize_together,own_gpu,same_buffers,share,shared_loader,sync_others)
 from minifastai.testing import raised
 
 
@@ -113,3 +114,54 @@ def test_what_differs_between_processes_is_named():
         same_buffers(norm)
         return norm.running_mean.tolist(),gathered(rank)
     assert pretend(2, play)==[([5., 5.], [0, 1])]*2
+
+
+# Lesson 94b_sharing, cell test-normalize-together: Joining, and agreeing
+def test_shares_are_normalised_as_one_batch():
+    torch.manual_seed(0)
+    whole = torch.randn(6, 2, 3, 4, dtype=torch.float64)*2+5
+    weights = torch.randn_like(whole)
+    def normalised(rank):
+        layer = nn.Module()
+        layer.mults = nn.Parameter(torch.tensor([1.5, 2.], dtype=torch.float64))
+        layer.adds = nn.Parameter(torch.tensor([3., -1.], dtype=torch.float64))
+        layer.eps = 1e-5
+        mine = slice(0, 4) if rank==0 else slice(4, 6)      # shares of different sizes
+        x = whole[mine].clone().requires_grad_()
+        shift,n,size = common_shift(x, torch.float64)
+        assert (n, size)==(6, 72)
+        torch.testing.assert_close(shift, whole.mean((0,2,3)))
+        zero = shift.new_zeros(())
+        old = Old(shift.view(1,-1,1,1), zero, zero, 1/size)
+        y,sums,squares = normalize_together(layer, x, old)
+        (y*weights[mine]).sum().backward()
+        return y.detach(),x.grad,layer.mults.grad
+    parts = pretend(2, normalised)
+    x = whole.clone().requires_grad_()
+    mults = torch.tensor([1.5, 2.], dtype=torch.float64, requires_grad=True)
+    y = nn.functional.batch_norm(x, None, None, mults, x.new_tensor([3., -1.]), True)
+    (y*weights).sum().backward()
+    torch.testing.assert_close(torch.cat([part[0] for part in parts]), y.detach())
+    torch.testing.assert_close(torch.cat([part[1] for part in parts]), x.grad)
+    torch.testing.assert_close(parts[0][2]+parts[1][2], mults.grad)
+
+
+# Lesson 94b_sharing, cell test-join-and-leave: Joining, and agreeing
+def test_joining_and_leaving():
+    import os,time
+    from unittest.mock import patch
+    import torch.distributed as dist
+    alone = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT='0', RANK='0', WORLD_SIZE='1',
+                 LOCAL_RANK='0')
+    with patch.dict(os.environ, alone):
+        assert join(60)==0 and join(60)==0                     # once is enough
+    assert dist.is_initialized() and gathered('mine')==['mine']
+    start = time.perf_counter()
+    for _ in range(2): leave()
+    assert not dist.is_initialized() and time.perf_counter()-start<5
+    plain = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    theirs = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    for model in (plain, nn.SyncBatchNorm.convert_sync_batchnorm(theirs)):
+        sync_others(model)                                     # nothing to do
+    theirs = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    assert 'swap_norm(model, BatchNorm)' in raised(ValueError, sync_others, theirs)

@@ -79,8 +79,9 @@ def test_a_training_is_drawn():
     pictures = [ax for ax in drawn['histograms'].axes if ax.images]
     assert [ax.get_title()[:7] for ax in pictures]==[f'layer {i}' for i in range(4)]
     assert 'lr_find' not in draw_training(None, run, stats)
-    assert list(draw_training(finder, Runner([Recorder()]), stats))==['lr_find']
-    flat = lr_find(learn, max_iter=5)                       # too short to suggest a rate
+    idle = Runner([Recorder()])                           # nothing was trained
+    assert list(draw_training(finder, idle, stats))==['lr_find']
+    flat = lr_find(learn, max_iter=5)                     # too short to suggest a rate
     with pytest.warns(UserWarning, match='too little to judge by'):
         assert 'lr_find' not in draw_training(flat, run, stats)
 
@@ -98,5 +99,6 @@ def test_where_the_code_is():
         told['Project-URL'] = url
     with patch('importlib.metadata.metadata', lambda name: told):
         assert repository()=='https://x.org/a, b'
-    with patch('importlib.metadata.metadata', side_effect=metadata.PackageNotFoundError):
+    missing = metadata.PackageNotFoundError
+    with patch('importlib.metadata.metadata', side_effect=missing):
         assert repository()==''
