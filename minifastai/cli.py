@@ -10,7 +10,7 @@ __all__ = ['BS', 'NORMS', 'OPTS', 'FILTERS', 'ACT', 'DEFAULT_LR', 'MAX_LR', 'OTH
            'main']
 
 # %% ../nbs/98_cli.ipynb #2cf383dc
-import argparse,atexit,gc,json,os,platform,shlex,subprocess,sys
+import argparse,atexit,gc,json,os,platform,shlex,subprocess,sys,textwrap
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -440,7 +440,8 @@ def command_line() -> Parser:
     parser.add_argument('--version', action='store_true', help='say which version')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND')
     for name,(work,options,short,long,lines) in COMMANDS.items():
-        sub = commands.add_parser(name, help=short, description=long, **example(*lines))
+        text = textwrap.fill(long, 79)
+        sub = commands.add_parser(name, help=short, description=text, **example(*lines))
         options(sub)
         sub.set_defaults(work=work, parser=sub)
     return parser
