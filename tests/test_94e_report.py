@@ -47,6 +47,10 @@ def test_the_counts_are_drawn():
     colors = {t.get_position(): t.get_color() for t in ax.texts}
     assert colors[1, 0]=='white'
     assert colors[0, 1]=='black' and colors[0, 0]=='black'
+    ax = draw_counts(torch.tensor([[5, 10], [6, 5]]), Figure().subplots())
+    colors = {t.get_text(): t.get_color() for t in ax.texts}
+    assert colors['10']=='white' and colors['6']=='black'     # from 0.6 of the most on
+    ax = draw_counts(counts, Figure().subplots())
     # what is right has no colour
     assert ax.images[0].get_array().mask.diagonal().all()
     assert (ax.get_xlabel(), ax.get_ylabel())==('predicted', 'true')
@@ -56,6 +60,8 @@ def test_the_counts_are_drawn():
 
 # Lesson 94e_report, cell test-draw-training: The drawings
 def test_a_training_is_drawn():
+    import io
+    from matplotlib.image import imread
     from torch import nn
     from minifastai.callbacks import Recorder
     from minifastai.hooks import ActivationStats
@@ -78,6 +84,8 @@ def test_a_training_is_drawn():
         assert ax.lines and ax.get_xlabel() and width>height, name
     pictures = [ax for ax in drawn['histograms'].axes if ax.images]
     assert [ax.get_title()[:7] for ax in pictures]==[f'layer {i}' for i in range(4)]
+    assert {figure.get_size_inches()[0] for figure in drawn.values()}=={5.5}
+    assert imread(io.BytesIO(as_png(drawn['loss']))).shape[:2]==(384, 660)
     assert 'lr_find' not in draw_training(None, run, stats)
     idle = Runner([Recorder()])                           # nothing was trained
     assert list(draw_training(finder, idle, stats))==['lr_find']

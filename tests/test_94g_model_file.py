@@ -102,3 +102,32 @@ def test_dark_on_light_is_inverted():
     assert str(guesses[1]).endswith('sure (dark on light: inverted)')
     assert trained.predict()==[]
     assert abs(trained.prepare(x)[0].mean())<0.05       # but for the smoothing
+
+
+# Lesson 94g_model_file, cell test-exact-pixels: A model that predicts
+def test_every_pixel_has_its_value_and_its_place():
+    from PIL import Image
+    with tempfile.TemporaryDirectory() as tmp:
+        for ending,value,white in (('bmp', np.uint8(200), 255),
+                                   ('tif', np.uint16(20_000), 65535)):
+            path = Path(tmp, f'grey.{ending}')
+            Image.fromarray(np.full((3, 4), value)).save(path)
+            torch.testing.assert_close(read_grey(path), torch.full((3, 4), value/white))
+    x = torch.zeros(4, 5)
+    x[0] = 1
+    for turned in (x, x.flip(0)):                       # 5 + 1 + 1 of 18 are white
+        assert abs(border(turned)-7/18)<1e-6
+    for turned in (x.T, x.T.flip(1)): assert abs(border(turned)-7/18)<1e-6
+    torch.manual_seed(0)
+    wide = torch.rand(10, 20)                           # is padded above and below
+    tall = fitted(wide, [30, 20])
+    assert torch.equal(tall[10:20], wide)
+    assert (tall[:10]==border(wide)).all() and (tall[20:]==border(wide)).all()
+    assert torch.equal(fitted(wide.T, [20, 30])[:, 10:20], wide.T)
+    stripes = (torch.arange(280)%3==0).float().expand(280, 280)
+    shrunk = fitted(stripes, [28, 28])                  # as grey as they are on average
+    assert (shrunk[:, 1:-1]-1/3).abs().max()<0.05
+    trained = Trained(nn.Flatten(), 0.2, 0.5, [10, 20], [str(i) for i in range(200)])
+    prepared,inverted = trained.prepare(wide/4)
+    assert not inverted and prepared.shape==(1, 10, 20)
+    torch.testing.assert_close(prepared[0], (wide/4-0.2)/0.5)
