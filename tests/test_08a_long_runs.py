@@ -295,7 +295,8 @@ def test_epochs_are_counted_in_total():
             assert read_checkpoint(path)['epoch']==2
         for wrong in (0, -1, 2.5):
             pytest.raises(ValueError, CheckpointCallback, path, every=wrong)
-        trained(data, 3, [StopAt(9)], path, every=1)         # one batch beyond two epochs
+        # one batch beyond two epochs
+        trained(data, 3, [StopAt(9)], path, every=1)
         with pytest.warns(UserWarning, match='further, at epoch 2, batch 1'):
             trained(data, 2, path=path)
         # what is done keeps no random states, which would be some thousand bytes
