@@ -41,6 +41,12 @@ def test_tiny_learner():
     adam = tiny_learner(opt_func=torch.optim.Adam, lr=0.01, model=torch.nn.Linear(3, 1))
     assert isinstance(adam.opt, torch.optim.Adam)
     assert adam.opt.param_groups[0]['lr']==0.01
+    # without arguments: five batches of two to train, two of four to validate
+    learn = tiny_learner()
+    for dl,sizes in (learn.data.train_dl, [2]*5),(learn.data.valid_dl, [4]*2):
+        assert [len(xb) for xb,_ in dl]==sizes
+    preds,targs = Runner().get_preds(learn)
+    assert preds.shape==targs.shape==(8, 1)
 
 
 # Lesson 97_testing, cell test-made-up-pictures: Something to train
@@ -50,6 +56,8 @@ def test_made_up_pictures():
     assert sizes==[((5, 3, 8, 8), (5,)), ((5, 3, 8, 8), (5,)), ((2, 3, 8, 8), (2,))]
     assert data.c==4 and 0<=data.train_ds.y.min() and data.train_ds.y.max()<4
     assert torch.equal(data.train_ds.x, made_up_pictures(12, 3, 8, 4).train_ds.x)
+    # without arguments they look like MNIST's
+    assert [tuple(xb.shape) for xb,_ in made_up_pictures().train_dl]==[(8, 1, 28, 28)]*4
 
 
 # Lesson 97_testing, cell test-tiny-mnist: Files in MNIST's form
@@ -58,6 +66,12 @@ def test_what_is_written_is_read(tmp_path):
     for zipped in (False, True):
         write_idx(tmp_path/'file', wanted, zipped)
         assert (read_idx(tmp_path/'file')==wanted).all()
+    write_idx(tmp_path/'file', wanted)                # not zipped unless asked for
+    assert (tmp_path/'file').stat().st_size==16+wanted.size
+    x,_ = get_test_data(tiny_mnist(tmp_path))
+    assert x.shape==(12, 16)
+    x,_ = get_test_data(tiny_mnist(tmp_path, 50, 20))
+    assert (x.min(), x.max())==(0, 1)                 # noise of all brightnesses
     folder = tiny_mnist(tmp_path, n=7, size=3)
     x,y = get_test_data(folder)
     assert folder==tmp_path and x.shape==(7, 9) and y.tolist()==[0, 1, 2, 0, 1, 2, 0]
@@ -77,6 +91,17 @@ def test_layer_differences():
     assert other['output']>1e-3 and other['of mults']>1e-3 and other['of adds']==0
     found = layer_differences(BatchNorm(3, mom=0.2).double(), theirs, x+1, dy)
     assert found['output']<1e-10 and found['running mean']>0.01
+    # whatever the layers have before, and however many channels: their parameters become
+    # the same, none of them one with which a forgotten scale or shift would not show
+    for n in range(1, 20):
+        ours,theirs = torch.nn.BatchNorm2d(n),torch.nn.BatchNorm2d(n)
+        torch.nn.init.constant_(ours.weight, 5.)
+        for _ in range(2):
+            found = layer_differences(ours, theirs, *torch.randn(2, 4, n, 2, 2))
+            assert max(found.values())==0
+            theirs = torch.nn.BatchNorm2d(n)               # without a gradient
+            theirs.load_state_dict(ours.state_dict())
+        assert (ours.weight-1).abs().min()>0.01 and ours.bias.abs().min()>0.01
 
 
 # Lesson 97_testing, cell test-one-epoch-is-repeatable-and-says-what-it: An epoch ...
@@ -90,8 +115,13 @@ def test_one_epoch_is_repeatable_and_says_what_it_did():
         model = nn.Sequential(BatchNorm(1), nn.Flatten(), nn.Linear(36, 2))
         opt = torch.optim.SGD(model.parameters(), lr=0.5)
         return Learner(model, opt, F.cross_entropy, toy),Runner()
-    lines = []
-    first = one_epoch(make_learner, [0,1], lines.append)
+    lines,runs = [],[]
+    def kept():
+        learn,run = make_learner()
+        runs.append(run)
+        return learn,run
+    first = one_epoch(kept, [0,1], lines.append)
+    assert [run.n_iter for run in runs]==[8, 8]              # one epoch, no more
     again = one_epoch(make_learner, [0,1], lambda line: None)
     assert first['accuracies']==again['accuracies'] and len(lines)==3
     assert lines[0].startswith('seed 0:') and lines[-1].startswith('mean')
@@ -100,3 +130,5 @@ def test_one_epoch_is_repeatable_and_says_what_it_did():
     one = one_epoch(make_learner, [0], lines.append)
     assert math.isnan(one['spread']) and 'spread' not in lines[-1]
     assert 'spread' in lines[2]
+    five = one_epoch(make_learner, printer=lines.append)
+    assert five['accuracies'][:2]==first['accuracies'] and len(five['accuracies'])==5
