@@ -45,7 +45,7 @@ def running_differences(sizes, dtype, mean=1., channels=4):
         layer.adds.copy_(plain.adds.flatten())
     layer,worst = layer.to(dtype),dict(output=0., gradient=0.)
     for size in sizes:
-        x = (torch.randn(size, channels, 3, 3)*2 + mean).to(dtype).requires_grad_()
+        x = (torch.randn(size, channels, 3, 4)*2 + mean).to(dtype).requires_grad_()
         exact,dy = x.detach().double().requires_grad_(),torch.randn(x.shape)
         out,expected = layer(x),plain(exact)
         out.backward(dy.to(dtype))
