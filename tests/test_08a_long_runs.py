@@ -264,10 +264,18 @@ def test_resumed_with_what_makes_it_harder():
 
 
 # Lesson 08a_long_runs, cell test-epochs-are-counted-in-total: Use it
+class TakesCopies(Callback):
+    "Reads what was just saved, as one that takes it to another machine would"
+    _order = 1001
+    def __init__(self, path): self.path = path
+    def after_epoch(self): self.taken = read_checkpoint(self.path)['epoch']
+
 def test_epochs_are_counted_in_total():
     with tempfile.TemporaryDirectory() as folder:
         data,path = few_digits(256),f'{folder}/new/folders/run.pt'
         assert trained(data, 1, path=path)[1].n_iter==4      # nothing there: it begins
+        trained(data, 2, path=path)
+        assert read_checkpoint(path+'.prev')['epoch']==1     # the good one is kept
         learn,run = trained(data, 3, path=path)
         assert [row['epoch'] for row in run.avg_stats.history]==[0, 1, 2]
         assert run.n_iter==12
@@ -281,9 +289,9 @@ def test_epochs_are_counted_in_total():
         fresh = get_learner(data)
         fresh.model.load_state_dict(read_checkpoint(path)['model'])       # for use
         assert difference(fresh, learn)==0
-        run = Runner([*callbacks(), CheckpointCallback(path)])
+        run = Runner([*callbacks(), TakesCopies(path), CheckpointCallback(path)])
         run.fit(1, get_learner(data))                        # resume=False: begins anew
-        assert run.n_iter==4 and read_checkpoint(path)['epoch']==1
+        assert run.n_iter==4 and read_checkpoint(path)['epoch']==run.takes_copies.taken==1
         raw = Path(path).read_bytes()
         # a search does not touch it
         lr_find(learn, [CheckpointCallback(path, resume=True, every=1)], max_iter=10)
@@ -656,6 +664,11 @@ def test_clipping_keeps_the_direction():
         else: assert torch.equal(raw, clipped)
     assert 0<n_clipped<len(after.seen)
     assert torch.isclose(run.gradient_clip.norm, before.seen[-1].norm())
+    learn = get_learner(few_digits(256))
+    learn.loss_func = lambda pred, yb: 100*F.cross_entropy(pred, yb)
+    run = Runner([after, GradientClip])                      # as PyTorch's examples: to 1
+    run.fit(1, learn)
+    assert abs(after.seen[-1].norm()-1)<1e-3
     for wrong in (0, -1., float('nan')): pytest.raises(ValueError, GradientClip, wrong)
 
 
@@ -669,8 +682,10 @@ def test_accumulated_batches_are_one_large_batch():
         for opt_func in momentum,adam:
             one,two = without_norm(large, opt_func),without_norm(small, opt_func)
             Runner().fit(3, one)
-            run = Runner([GradientAccumulation(n), Recorder, CountSteps])
+            run = Runner([Norms(61), GradientAccumulation(n), Recorder, CountSteps])
             run.fit(3, two)
+            # the next number hears of whole groups only, but for those that ended early
+            assert len(run.norms.seen)==3*len(large)
             assert difference(one, two)<1e-10 and run.n_iter==3*len(small)
             assert run.count_steps.steps==3*len(large)
     still = partial(torch.optim.SGD, lr=0.)
