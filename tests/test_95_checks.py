@@ -205,7 +205,8 @@ def test_of_many_wrong_things_three_are_told():
     def run(answer, x): return {f'part {i}': part for i,part in enumerate(answer(x))}
     five = checks.Exercise('test', 'five(x)', lambda x: [x.mean()]*5, 'here, "Here"',
                            some_vectors, {}, run)
-    text = ' '.join(str(judge(five, lambda x: [x.mean()+i+1 for i in range(5)])).split())
+    said = str(judge(five, lambda x: [x.mean()+i+1 for i in range(5)]))
+    text = ' '.join(said.split())
     assert text.count('wrong, off by')==3 and 'and 2 other things are wrong' in text
     four = checks.Exercise('test', 'four(x)', lambda x: [x.mean()]*4, 'here, "Here"',
                            some_vectors, {}, run)
