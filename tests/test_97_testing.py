@@ -91,8 +91,8 @@ def test_layer_differences():
     assert other['output']>1e-3 and other['of mults']>1e-3 and other['of adds']==0
     found = layer_differences(BatchNorm(3, mom=0.2).double(), theirs, x+1, dy)
     assert found['output']<1e-10 and found['running mean']>0.01
-    # whatever the layers have before, and however many channels: their parameters become
-    # the same, none of them one with which a forgotten scale or shift would not show
+    # whatever the layers have before, and however many channels: their parameters
+    # become the same, none of which would hide a scale or a shift that is forgotten
     for n in range(1, 20):
         ours,theirs = torch.nn.BatchNorm2d(n),torch.nn.BatchNorm2d(n)
         torch.nn.init.constant_(ours.weight, 5.)
