@@ -18,6 +18,24 @@ def test_an_axis_is_labelled():
     plt.close('all')
 
 
+# Lesson 92_show, cell test-recorded-curves: What a recorder has recorded
+def test_curves_go_through_what_was_recorded():
+    from types import SimpleNamespace
+    from matplotlib.figure import Figure
+    from minifastai.engine.show import plot_loss,plot_loss_by_lr,plot_lr
+    losses,lrs = [3., 2., 9.],[0.1, 0.2, 0.4]
+    recorder = SimpleNamespace(losses=losses, lrs=lrs, group_lrs=lambda group: lrs)
+    def curve(draw, *args):
+        line, = draw(recorder, Figure().subplots(), *args).lines
+        return line.get_xydata().tolist()
+    assert curve(plot_loss)==[[0, 3], [1, 2], [2, 9]]
+    assert curve(plot_lr)==[[0, 0.1], [1, 0.2], [2, 0.4]]
+    assert curve(plot_loss_by_lr)==[[0.1, 3], [0.2, 2], [0.4, 9]]
+    assert curve(plot_loss_by_lr, 1)==[[0.1, 3], [0.2, 2]]         # without the last
+    ax = plot_loss_by_lr(recorder, Figure().subplots())
+    assert ax.get_xscale()=='log' and ax.get_title()=='Loss against learning rate'
+
+
 # Lesson 92_show, cell test-states: Widgets on a page without a kernel
 def test_the_states_of_a_widget_are_there_when_asked_for():
     from minifastai.engine.show import entropy_widget,rate_states,rounded
@@ -86,6 +104,30 @@ def test_pictures_of_a_search():
     plt.close('all')
 
 
+# Lesson 92_show, cell test-descent-lines: Widgets on a page without a kernel
+def test_level_and_tenth_lie_where_they_are_named():
+    from types import SimpleNamespace
+    from matplotlib.figure import Figure
+    from minifastai.engine.show import plot_descent
+    lrs = [10**(i/10-5) for i in range(50)]
+    losses = [2.]*20+[2-i/20 for i in range(20)]+[1.]*10
+    found = SimpleNamespace(losses=losses, curve=losses, level=2., noise=0.1,
+                            start=22, end=40)
+    ax = plot_descent(lrs, found, 0.02, Figure().subplots())
+    tenth, = (lines for lines in ax.collections if 'tenth' in lines.get_label())
+    assert tenth.get_segments()[0].tolist()==[[lrs[0], 1.9], [lrs[22], 1.9]]
+    level, = (line for line in ax.lines if line.get_label()=='level: 2')
+    assert level.get_xydata().tolist()==[[lr, 2] for lr in lrs[:13]]
+    near, = ax.child_axes                        # the same level, from close by
+    dots,again = near.lines
+    assert dots.get_ydata().tolist()==losses[:13]
+    assert again.get_xydata().tolist()==level.get_xydata().tolist()
+    assert again.get_color()==level.get_color()!=dots.get_color()
+    assert again.get_linewidth()==level.get_linewidth()
+    for axis in near.xaxis, near.yaxis:          # it is too small for marks
+        assert not [*axis.get_ticklocs(), *axis.get_ticklocs(minor=True)]
+
+
 # Lesson 92_show, cell test-bar: Lines of a table, and a bar
 class Loss:
     read = 0
@@ -141,6 +183,19 @@ def test_maps_of_each_layer_are_drawn():
     plt.close('all')
 
 
+# Lesson 92_show, cell test-room-for-maps: What layers make of a picture
+def test_rows_of_maps_are_little_higher_than_a_map_is_wide():
+    import matplotlib.pyplot as plt
+    import torch
+    from torch import nn
+    from minifastai.engine.show import show_maps
+    for n in 2, 5:
+        fig = show_maps([nn.Conv2d(1, 5, 3)], torch.randn(1, 9, 9), n=n)
+        width,height = fig.get_size_inches()
+        assert 1<(height/2)/(width/n)<1.5                    # two rows
+    plt.close('all')
+
+
 # Lesson 92_show, cell test-windows: Windows and filters
 def test_windows_and_filters():
     import matplotlib.pyplot as plt
@@ -169,6 +224,35 @@ def test_windows_and_filters():
     fig = draw_channels(maps, weight, maps, maps.sum(0), ['a', 'b', 'c'])
     found = [ax.get_title() for ax in fig.axes]
     assert found.count('what it adds')==2 and found[-1]=='c' and found[0]=='a'
+    plt.close('all')
+
+
+# Lesson 92_show, cell test-window-and-places: Windows and filters
+def test_windows_lie_on_whole_pixels():
+    import torch
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+    from minifastai.engine.show import draw_filters,draw_places,draw_window
+    whole = draw_window(torch.rand(6, 6)/2, torch.ones(3, 3), 0, 0).axes[0]
+    assert whole.images[0].get_clim()==(0, 1)            # 1 is white in each picture
+    n,ks,padding = 7, 3, 1
+    ax = draw_places(n, ks, 2, padding, Figure().subplots())
+    cells = ax.patches[:(n+2*padding)**2]
+    places = {(cell.get_y()+0.5, cell.get_x()+0.5): cell for cell in cells}
+    edge = range(-padding, n+padding)
+    assert {*places}=={(i, j) for i in edge for j in edge}
+    assert {(cell.get_width(), cell.get_height()) for cell in cells}=={(1, 1)}
+    for (i,j),cell in places.items():                        # zeros around the pixels
+        assert bool(cell.get_hatch())==(min(i, j)<0 or max(i, j)>=n)
+    frames = ax.patches[len(cells):]
+    assert {(frame.get_width(), frame.get_height()) for frame in frames}=={(ks, ks)}
+    assert len({frame.get_edgecolor() for frame in frames})==3
+    (left,right),(bottom,top) = ax.get_xlim(),ax.get_ylim()
+    assert (left, right)==(top, bottom) and left+right==n-1  # the first row is above
+    assert -padding-1<left<-padding-0.5 and not ax.axison    # no pixel is cut
+    filters = torch.rand(9, 3, 3)
+    for n,width in (2, 4.4), (4, 8.8), (9, 9):               # no wider than a page
+        assert draw_filters(filters[:n], filters[:n]).get_size_inches()[0]==width
     plt.close('all')
 
 
@@ -224,6 +308,26 @@ def test_show_images():
     plt.close('all')
 
 
+# Lesson 92_show, cell test-batches-of-pictures: Pictures
+def test_a_batch_needs_no_channels_and_titles_have_room():
+    import matplotlib.pyplot as plt
+    import torch
+    from minifastai.engine.show import show_images
+    from minifastai.testing import raised
+    x = torch.rand(3, 4, 5)
+    plain,named = show_images(x),show_images(x, 'abc')
+    for ax,picture in zip(plain.axes, x, strict=True):
+        low,high = picture.aminmax()
+        shown = torch.tensor(ax.images[0].get_array())
+        assert torch.allclose(shown, (picture-low)/(high-low), atol=1e-6)
+    (width,low),(same,high) = plain.get_size_inches(),named.get_size_inches()
+    assert same==width and 0.15<high-low<low/2          # a line of text, in inches
+    for shape in (4,), (1, 1, 1, 4, 5), ():
+        assert f'this is {shape}' in raised(ValueError, show_images, torch.rand(shape))
+    assert '20 pixels' in raised(ValueError, show_images, x.flatten(1))
+    plt.close('all')
+
+
 # Lesson 92_show, cell test-accuracy-map: A map of accuracies
 def test_accuracy_map():
     from matplotlib.figure import Figure
@@ -252,6 +356,25 @@ def test_paths_are_drawn_where_they_are():
     assert ax.get_xlim()==(-9, 9) and ax.get_title()=='A title'
 
 
+# Lesson 92_show, cell test-bowl: Paths in a bowl
+def test_the_bowl_fills_the_picture_and_is_not_bent():
+    import matplotlib.pyplot as plt
+    import numpy as np,torch
+    from minifastai.engine.show import draw_paths
+    ax = draw_paths({'a': torch.tensor([[1., 2.]])}, torch.tensor([1., 10.]), '')
+    lowest = ax.lines[-1]
+    assert lowest.get_xydata().tolist()==[[0, 0]] and lowest.get_marker()=='+'
+    levels, = ax.collections
+    points = np.concatenate([path.vertices for path in levels.get_paths()])
+    corner = points.max(0)
+    assert np.allclose(corner, [9, 3.5]) and np.allclose(points.min(0), -corner)
+    assert ax.get_xlim()==(-9, 9) and ax.get_ylim()==(-3.5, 3.5)
+    ax.figure.draw_without_rendering()
+    right,up = ax.transData.transform([1, 1])-ax.transData.transform([0, 0])
+    assert 0.75<up/right<1.2                            # one step is about as long
+    plt.close('all')
+
+
 # Lesson 92_show, cell test-draw-statistics: Statistics of layers
 def test_lines_and_pictures_of_statistics():
     import math,numpy as np
@@ -276,6 +399,36 @@ def test_lines_and_pictures_of_statistics():
     assert abs(image.norm(9)-math.log(10)/math.log(100))<1e-6 # log(1 + count)
     mine = plt.subplots(1, 2)[1]
     assert draw_hists(hists, {0: 0., 4: 0.}, (-1, 3), 'batch', mine)==list(mine)
+    plt.close('all')
+
+
+# Lesson 92_show, cell test-layers-apart: Statistics of layers
+def test_every_layer_has_its_place_and_colour():
+    import matplotlib.pyplot as plt
+    import numpy as np
+    from matplotlib.colors import to_rgb
+    from matplotlib.figure import Figure
+    from minifastai.engine.show import draw_hists,draw_lines,grid
+    from minifastai.testing import raised
+    for n,rows,columns in (1, 1, 1), (2, 1, 2), (3, 2, 2), (4, 2, 2), (5, 3, 2):
+        axs = grid(n)
+        assert axs==axs[0].figure.axes and len(axs)==n       # no empty ones
+        spec = axs[-1].get_gridspec()
+        assert (spec.nrows, spec.ncols)==(rows, columns)
+    lines = {layer: (range(2), [1, 2]) for layer in range(4)}
+    colours = [to_rgb(line.get_color())
+               for line in draw_lines(lines, '', '', '', Figure().subplots()).lines]
+    light = np.array(colours)@[0.2126, 0.7152, 0.0722]
+    assert (np.diff(light)>0.05).all()                       # the deeper the lighter
+    assert light[-1]<0.8                                     # and seen on white
+    def hists(most):
+        return {i: (range(0, 4, 2), np.array([[0, most], [1, 0]])) for i in range(2)}
+    wanted = (5, [0]), (10, [0, 10]), (999, [0, 10, 100]), (1000, [0, 10, 100, 1000])
+    for most,ticks in wanted:
+        bar = draw_hists(hists(most), [0, 0], (-1, 3), '', None)[0].figure.axes[-1]
+        assert bar.get_yticks().tolist()==ticks
+    three = Figure().subplots(1, 3)                          # for two layers
+    raised(ValueError, draw_hists, hists(5), [0, 0], (-1, 3), '', three)
     plt.close('all')
 
 
