@@ -36,7 +36,7 @@ def test_which_layers_are_started():
 # Lesson 93f_starts, cell test-one-layer: One layer
 def test_what_a_layer_gives_is_checked():
     check_alive('conv', torch.tensor([0., 1e-6]))
-    for out in (torch.ones(3), torch.zeros(2, 2), torch.ones(1)):
+    for out in (torch.ones(3), torch.zeros(2, 2), torch.ones(1), torch.ones(0, 3)):
         assert 'conv gives the same' in raised(ValueError, check_alive, 'conv', out)
     for bad in (float('nan'), float('inf')):
         out = torch.tensor([0., bad])
@@ -48,7 +48,7 @@ def test_what_a_layer_gives_is_checked():
     good = torch.tensor([-1., 0., 1.])
     check_started('a', good, True)
     check_started('a', good+5, False)
-    assert 'mean of 5' in raised(ValueError, check_started, 'a', good+5, True)
+    assert 'mean of 0.5' in raised(ValueError, check_started, 'a', good+0.5, True)
     assert 'deviation of 2' in raised(ValueError, check_started, 'a', good*2, True)
 
 
