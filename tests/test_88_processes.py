@@ -126,7 +126,8 @@ def test_a_timeout_is_kept_and_ends_the_processes():
         try:
             processes.start()
             soon(lambda: 'at work' in processes.said())
-            torchrun,processes.store = processes.torchrun,mock.Mock(wraps=processes.store)
+            torchrun = processes.torchrun
+            processes.store = mock.Mock(wraps=processes.store)
             start = time.monotonic()
             text = raised(TimeoutError, processes.run, 'x = 1', timeout=1)
             assert text=='no answer after 1 s. torchrun said: at work'
@@ -150,11 +151,12 @@ def test_what_a_lost_torchrun_said_is_told_and_its_folder_goes():
             answers = processes.run('x = 1', timeout=30)
             assert answers==[Answer('', None, 'is gone')]*2
             text = raised(RuntimeError, processes.check, answers)
-            assert text=='process 0: is gone; process 1: is gone; torchrun said: no luck'
+            gone = 'process 0: is gone; process 1: is gone'
+            assert text==f'{gone}; torchrun said: no luck'
             assert not processes.is_alive() and processes.torchrun.returncode==3
             old = Path(processes.folder.name)
             assert old.is_dir()
-            answers = processes.run('x = 1', timeout=30)      # new ones, in a new folder
+            answers = processes.run('x = 1', timeout=30)      # new ones, new folder
             assert not old.exists()
             folder = processes.folder
             with mock.patch.object(os, 'rmdir', side_effect=OSError('in use')):
