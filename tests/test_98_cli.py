@@ -242,6 +242,38 @@ def test_the_highest_rate():
     assert highest_lr(0.5, 'none')==0.5 and highest_lr(5., 'instance')==MAX_LR
     assert abs(highest_lr(0.3, 'running', 'lamb')-0.1)<1e-9
     assert highest_lr(None, 'none', 'adam')==OTHER_LR
+    for opt,low,high in (('sgd', 0.1, 1.), ('adam', 1e-3, 0.03)):
+        assert low<=highest_lr(None, 'running', opt)<=high     # where nothing is found
+
+
+# Lesson 98_cli, cell test-what-is-told: What must hold
+def test_what_is_told_from_the_first_line_to_the_report():
+    with tempfile.TemporaryDirectory() as tmp, no_drawing, warnings.catch_warnings():
+        warnings.simplefilter('ignore')        # too little data to find a rate
+        words = 'train', '--data', tiny_data(tmp), '--bs', '50', '--out', f'{tmp}/one'
+        code,out,err = call(*words)
+        assert code==0, err
+        wanted = ('100 images to train on, 20 to validate', 'looking for the highest',
+                  'highest learning rate: ', 'valid_accuracy',
+                  'writing the report', f'report: {Path(tmp, "one", "index.html")}')
+        places = [out.index(text) for text in wanted]
+        assert places==sorted(places), out
+        given = '--epochs', '1', '--lr', '0.5', '--seed', '123456789012'
+        code,out,err = call(*words[:-1], f'{tmp}/two', *given)
+        assert code==0 and 'looking for' not in out, (out, err)
+        rates = json.loads(Path(tmp, 'two', 'history.json').read_text())['lrs']
+    assert abs(rates[0]-0.5/6)<1e-6 and rates[0]<rates[1]<=0.5
+
+
+# Lesson 98_cli, cell test-what-the-model-does: What must hold
+def test_activations_are_those_of_lesson_06c():
+    from minifastai.activations import GeneralRelu
+    made_of = {'ni': 1, 'c': 3, 'nfs': FILTERS, 'act': ACT, 'norm': 'running'}
+    acts = [m for m in build_model(made_of).modules() if isinstance(m, GeneralRelu)]
+    assert len(acts)==len(FILTERS)
+    x = torch.tensor([-1., 0., 1., 100.])
+    for act in acts:
+        torch.testing.assert_close(act(x), torch.tensor([-0.5, -0.4, 0.6, 6.]))
 
 
 # Lesson 98_cli, cell test-mistakes-are-one-line-and-exit-code-2: What must hold
