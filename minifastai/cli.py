@@ -126,9 +126,10 @@ def find_lr(
     tell:Callable=print, # takes a line on how long it will be
 ) -> 'tuple[float,LRFinder,str]':
     "The highest rate, the finder, and a sentence on where the rate comes from"
-    from minifastai.engine.waiting import LongWait
+    from minifastai.callbacks import ProgressCallback
+    from minifastai.engine.waiting import long_wait
     from minifastai.schedule import lr_find
-    bar = LongWait(tell, N_RATES, leave=False)
+    bar = long_wait(ProgressCallback)(tell, N_RATES, leave=False)
     finder = lr_find(learn, cbs=[*cbs, bar], max_iter=N_RATES)
     lowest = finder.suggest('lowest')
     found = f'the curve of lr_find is lowest at {lowest:.3g}' if lowest else (
@@ -144,13 +145,15 @@ def one_cycle(
     tell:Callable=print, # takes a line on how long it will be
 ) -> 'tuple[Runner,ActivationStats,bool]':
     "The runner and what it recorded, and whether Ctrl-C ended it"
-    from minifastai.callbacks import AvgStatsCallback,Recorder,accuracy
-    from minifastai.engine.waiting import LongWait
+    from minifastai.callbacks import (
+        AvgStatsCallback,ProgressCallback,Recorder,accuracy)
+    from minifastai.engine.waiting import long_wait
     from minifastai.hooks import ActivationStats
     from minifastai.runner import Runner
     from minifastai.schedule import ParamScheduler,combine_scheds,cos_1cycle_anneal
     schedule = combine_scheds([0.3, 0.7], cos_1cycle_anneal(lr/6, lr, lr/600))
-    run = Runner([*cbs, Recorder, AvgStatsCallback(accuracy), LongWait(tell),
+    bar = long_wait(ProgressCallback)(tell)
+    run = Runner([*cbs, Recorder, AvgStatsCallback(accuracy), bar,
                   ParamScheduler('lr', schedule)])
     every,stopped = max(1, epochs*len(learn.data.train_dl)//50),False
     layers:Any = learn.model

@@ -2,6 +2,7 @@
 # Do not edit: change the notebook.
 import io
 from unittest import mock
+from minifastai.callbacks import ProgressCallback
 from minifastai.cnn import get_runner
 from minifastai.engine.waiting import *
 from minifastai.runner import Runner
@@ -19,6 +20,8 @@ class Clock:
 class Screen(io.StringIO):
     "One for the callback and for its copy"
     def __deepcopy__(self, memo): return self
+
+LongWait = long_wait(ProgressCallback)
 
 def learner():
     data = made_up_pictures(c=3)                                   # 4 batches, and 2

@@ -17,9 +17,9 @@ def tiny_data(folder, n=120):
 
 def call(*args):
     "Exit code, standard output and standard error of `main(args)`, in this process"
-    from minifastai.engine.waiting import LongWait
-    no_bar = mock.patch('minifastai.engine.waiting.LongWait',
-                        partial(LongWait, disable=True))
+    from minifastai.engine.waiting import long_wait
+    no_bar = mock.patch('minifastai.engine.waiting.long_wait',
+                        lambda bar: partial(long_wait(bar), disable=True))
     with (redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err,
           no_bar):
         try: code = main(list(args))

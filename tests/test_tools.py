@@ -222,7 +222,7 @@ def test_what_two_copies_do_not_share_is_found(tmp_path):
         'nbs/a.ipynb', 'tests/test_new.py']
 
 
-TINY = """[project]
+TINY_PROJECT = """[project]
 name = "tiny"
 version = "0.1"
 [tool.nbdev]
@@ -234,7 +234,7 @@ export_procs = ["minifastai.export:ExportTests"]
 def test_a_cell_that_is_no_python_is_one_line(tmp_path):
     exporter = code('#| default_exp tiny')
     good = project(tmp_path, '01_good', notebook(exporter, code('#| export\ny = 1')))
-    (good/'pyproject.toml').write_text(TINY)
+    (good/'pyproject.toml').write_text(TINY_PROJECT)
     (good/'tests').mkdir()
     # nbdev's own test runner sets IN_TEST, and nothing is exported then
     env = {name: value for name, value in os.environ.items() if name != 'IN_TEST'}
