@@ -172,7 +172,8 @@ def test_a_full_disk_is_one_line_and_keeps_the_model():
 def test_ctrl_c_before_the_training_leaves_no_folder():
     with tempfile.TemporaryDirectory() as tmp,chdir(tmp):
         data = tiny_data(tmp)
-        with mock.patch('minifastai.cli.find_lr', side_effect=KeyboardInterrupt):
+        interrupt = mock.Mock(side_effect=KeyboardInterrupt)
+        with mock.patch.dict(train.__globals__, find_lr=interrupt):
             code,out,err = call('train', '--data', data)
         # it had been said what takes so long
         assert code==130 and 'looking for' in out and not err
@@ -346,7 +347,7 @@ def test_lessons_that_cannot_be_copied_or_opened():
         for folder in f'{tmp}/a_file',f'{tmp}/a_file/below':
             code,out,err = call('lessons', folder)
             assert code==2 and 'cannot copy' in err and err.count('\n')==1
-        with mock.patch('minifastai.cli.find_spec', lambda name: None):
+        with mock.patch.dict(train.__globals__, find_spec=lambda name: None):
             code,out,err = call('lessons', f'{tmp}/folder', '--open')
         assert code==2 and 'minifastai[lessons]' in err
         assert not Path(tmp, 'folder').exists()
