@@ -43,6 +43,8 @@ def accuracy_of(*args, cwd):
 PICTURES = ['confusion', 'histograms', 'loss', 'lr_find', 'means', 'most_wrong',
             'near_zero', 'rate', 'stds']
 
+here = sys.modules[train.__module__]     # where the command is: a notebook, perhaps
+
 # drawing takes most of the time
 no_drawing = mock.patch('matplotlib.figure.Figure.savefig',
                         lambda self, file, **kwargs: file.write(b'no picture'))
@@ -159,7 +161,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_model():
     def full(*args, **kwargs): raise OSError(28, 'No space left on device')
     with tempfile.TemporaryDirectory() as tmp:
         quick = ['--data', tiny_data(tmp), '--bs', '100', '--lr', '0.1']
-        report = mock.patch.dict(train.__globals__, write_report=full)
+        report = mock.patch.object(here, 'write_report', full)
         for i,writing in enumerate([mock.patch('torch.save', full), report]):
             out = Path(tmp, f'report{i}')
             with writing:
@@ -172,8 +174,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_model():
 def test_ctrl_c_before_the_training_leaves_no_folder():
     with tempfile.TemporaryDirectory() as tmp,chdir(tmp):
         data = tiny_data(tmp)
-        interrupt = mock.Mock(side_effect=KeyboardInterrupt)
-        with mock.patch.dict(train.__globals__, find_lr=interrupt):
+        with mock.patch.object(here, 'find_lr', side_effect=KeyboardInterrupt):
             code,out,err = call('train', '--data', data)
         # it had been said what takes so long
         assert code==130 and 'looking for' in out and not err
@@ -347,7 +348,7 @@ def test_lessons_that_cannot_be_copied_or_opened():
         for folder in f'{tmp}/a_file',f'{tmp}/a_file/below':
             code,out,err = call('lessons', folder)
             assert code==2 and 'cannot copy' in err and err.count('\n')==1
-        with mock.patch.dict(train.__globals__, find_spec=lambda name: None):
+        with mock.patch.object(here, 'find_spec', lambda name: None):
             code,out,err = call('lessons', f'{tmp}/folder', '--open')
         assert code==2 and 'minifastai[lessons]' in err
         assert not Path(tmp, 'folder').exists()
