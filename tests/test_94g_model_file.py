@@ -106,12 +106,12 @@ def test_dark_on_light_is_inverted():
 
 # Lesson 94g_model_file, cell test-exact-pixels: A model that predicts
 def test_every_pixel_has_its_value_and_its_place():
-    from PIL import Image
+    from matplotlib.image import PIL           # Pillow, which matplotlib brings
     with tempfile.TemporaryDirectory() as tmp:
         for ending,value,white in (('bmp', np.uint8(200), 255),
                                    ('tif', np.uint16(20_000), 65535)):
             path = Path(tmp, f'grey.{ending}')
-            Image.fromarray(np.full((3, 4), value)).save(path)
+            PIL.Image.fromarray(np.full((3, 4), value)).save(path)
             torch.testing.assert_close(read_grey(path), torch.full((3, 4), value/white))
     x = torch.zeros(4, 5)
     x[0] = 1
