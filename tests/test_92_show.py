@@ -124,8 +124,8 @@ def test_level_and_tenth_lie_where_they_are_named():
     assert again.get_xydata().tolist()==level.get_xydata().tolist()
     assert again.get_color()==level.get_color()!=dots.get_color()
     assert again.get_linewidth()==level.get_linewidth()
-    for axis in near.xaxis, near.yaxis:          # it is too small for marks
-        assert not [*axis.get_ticklocs(), *axis.get_ticklocs(minor=True)]
+    for side in near.xaxis, near.yaxis:          # it is too small for marks
+        assert not [*side.get_ticklocs(), *side.get_ticklocs(minor=True)]
 
 
 # Lesson 92_show, cell test-bar: Lines of a table, and a bar
