@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 import torch
 from torch import Tensor,nn
-from .guard import whole_number
+from .guard import whole_number,whole_numbers
 
 # %% ../../nbs/engine/93c_networks.ipynb #function-layer
 class FunctionLayer(nn.Module):
@@ -82,13 +82,7 @@ def as_filters(
     nfs:Any, # the number of filters of each convolution
 ) -> list[int]:
     "A list of whole numbers of at least 1, and at least one of them; or ValueError"
-    try:
-        if isinstance(nfs, str) or not len(nfs): raise TypeError
-        return [whole_number('nf', nf) for nf in nfs]
-    except (TypeError, ValueError):
-        raise ValueError(
-            'nfs must name the number of filters of at least one convolution, such as '
-            f'[8, 16, 32], but is {nfs!r}') from None
+    return whole_numbers('nfs', nfs, 'filters of at least one convolution', [8, 16, 32])
 
 def n_classes(
     data:Any, # a DataBunch

@@ -9,19 +9,14 @@ __all__ = ['as_stages', 'check_block', 'half_width', 'gain_of', 'in_order']
 from collections.abc import Mapping
 from typing import Any
 from torch import Tensor,nn
-from .guard import whole_number
+from .guard import whole_number,whole_numbers
 
 # %% ../../nbs/engine/93g_residual.ipynb #numbers-code
 def as_stages(
     layers:Any, # how many blocks each stage has
 ) -> list[int]:
     "A list of whole numbers of at least 1, and at least one of them; or ValueError"
-    try:
-        if isinstance(layers, str) or not len(layers): raise TypeError
-        return [whole_number('layers', n) for n in layers]
-    except (TypeError, ValueError):
-        raise ValueError('layers must name the number of blocks of at least one stage, '
-                         f'such as [2, 2, 2, 2], but is {layers!r}') from None
+    return whole_numbers('layers', layers, 'blocks of at least one stage', [2, 2, 2, 2])
 
 def check_block(
     ni:Any,        # channels in

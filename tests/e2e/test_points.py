@@ -8,8 +8,7 @@ HERE = Path(__file__).resolve().parent
 NBS = HERE.parents[1]/'nbs'
 POINTS = json.loads((HERE/'points.json').read_text(encoding='utf-8'))
 LAST = {'05a': 12, '05b': 2, '05c': 7, '05d': 3, '05e': 2, '06a': 5, '06b': 7, '06c': 3,
-        '07': 10, '10a': 8, '10b': 3,
-        '10c': 4}
+        '07': 10, '10a': 8, '10b': 3, '10c': 4}
 
 
 def headings(notebook: Path) -> set[str]:
