@@ -128,6 +128,16 @@ def test_the_interval_is_students():
         assert abs(inside-0.95)<0.012, (n, inside)
 
 
+# Lesson 86_presence, cell test-mean-factor: The experiment
+def test_a_factor_is_as_far_above_as_below():
+    mean,low,high = mean_factor(torch.tensor([0.1, 10.]))
+    assert abs(mean-1)<1e-6 and abs(low*high-1)<1e-6 and low<0.1<10<high
+    values = torch.tensor([0.2, 0.3, 0.25])
+    for found,ten in zip(mean_factor(values), mean_factor(10*values)):
+        assert abs(ten/found-10)<1e-4
+    assert mean_factor(torch.tensor([2.]))[0]==2
+
+
 # Lesson 86_presence, cell test-table-of-student: The experiment
 def test_table_of_student():
     def share_within(t, n):

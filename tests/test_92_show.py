@@ -432,6 +432,28 @@ def test_every_layer_has_its_place_and_colour():
     plt.close('all')
 
 
+# Lesson 92_show, cell test-losses-of-seeds: Statistics of layers
+def test_losses_of_seeds_are_dots_around_their_mean():
+    import torch
+    from minifastai.engine.presence import mean_factor
+    from minifastai.engine.show import draw_losses,loss_axis
+    losses = torch.tensor([[0.2, 0.25, 0.3], [0.5, 0.7, 0.9]])
+    drawn = loss_axis('a title', 'layers', [10, 20], ['ten', 'twenty'])
+    draw_losses(drawn, [10, 20], losses, 'plain')
+    [bars] = drawn.containers
+    middle,_,[intervals] = bars.lines
+    for place,row,(x,y) in zip((10, 20), losses, middle.get_xydata().tolist()):
+        assert x==place and abs(y-mean_factor(row)[0])<1e-6
+    for row,ends in zip(losses, intervals.get_segments()):
+        wanted = torch.tensor(mean_factor(row)[1:])
+        torch.testing.assert_close(torch.tensor(ends[:, 1]).float(), wanted)
+    dots = [line.get_ydata().tolist() for line in drawn.lines if line.get_marker()=='.']
+    torch.testing.assert_close(torch.tensor(dots), losses)
+    assert drawn.get_yscale()=='log' and bars.get_label()=='plain'
+    assert [text.get_text() for text in drawn.get_xticklabels()]==['ten', 'twenty']
+    assert drawn.get_yticks(minor=True).tolist()==[]
+
+
 # Lesson 92_show, cell test-hist-svg: Statistics of layers
 def test_picture_of_a_histogram():
     import math

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HEADS', 'MEASURES', 'STUDENT', 'scramble', 'Pictures', 'two_classes', 'compose', 'composed', 'none_targets',
            'make_model', 'train', 'scores', 'exact_matches', 'best_threshold', 'average_precision', 'evaluate',
-           'Experiment', 'mean_and_error']
+           'Experiment', 'mean_and_error', 'mean_factor']
 
 # %% ../../nbs/engine/86_presence.ipynb #imports
 import math
@@ -267,3 +267,10 @@ def mean_and_error(
     n = len(values)
     if n not in STUDENT: return values.mean().item(),math.nan
     return values.mean().item(),STUDENT[n]*values.std().item()/n**0.5
+
+def mean_factor(
+    values:Tensor, # one number a seed, all above 0, at most ten
+) -> list[float]: # the mean, and both ends of the interval
+    "As `mean_and_error` of the logarithms, for what differs by factors: losses, say"
+    mean,half = mean_and_error(values.log())
+    return torch.tensor([mean, mean-half, mean+half]).exp().tolist()

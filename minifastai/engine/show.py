@@ -7,8 +7,8 @@ __all__ = ['axis', 'plot_loss', 'plot_lr', 'plot_loss_by_lr', 'plot_finder', 'ma
            'draw_rates', 'rate_slider', 'rate_states', 'plot_guides', 'write_line', 'table_line', 'Bar', 'show_maps',
            'draw_numbers', 'draw_window', 'draw_map', 'draw_filters', 'draw_places', 'draw_channels', 'bar_cells',
            'bars_html', 'entropy_widget', 'show_images', 'accuracy_map', 'draw_paths', 'grid', 'draw_lines',
-           'draw_hists', 'hist_svg', 'stats_svg', 'hist_widget', 'hist_states', 'button_and_area', 'as_png',
-           'labelling_tool', 'plain_source', 'sources_below']
+           'draw_hists', 'loss_axis', 'draw_losses', 'hist_svg', 'stats_svg', 'hist_widget', 'hist_states',
+           'button_and_area', 'as_png', 'labelling_tool', 'plain_source', 'sources_below']
 
 # %% ../../nbs/engine/92_show.ipynb #imports
 import html,io,json,os,re
@@ -19,6 +19,7 @@ from collections.abc import Callable,Iterable,Mapping,Sequence
 from functools import partial
 from typing import TYPE_CHECKING,Any
 import torch
+from .presence import mean_factor
 from .sheet import CLASSES
 if TYPE_CHECKING:
     from ipywidgets import HBox,VBox
@@ -680,6 +681,33 @@ def draw_hists(
                                  label='activations in the bin (log scale)')
     bar.set_ticks([0, *(10**k for k in range(1, 16) if 10**k<=most)])
     return axs
+
+# %% ../../nbs/engine/92_show.ipynb #losses-of-seeds
+def loss_axis(
+    title:str,        # over the picture
+    xlabel:str,       # what was varied
+    places:Sequence,  # where something was measured
+    names:Sequence,   # what stands there
+) -> 'Axes':
+    "An axis for losses from 0.1 to 2, by their logarithms"
+    ax = axis(None, title, xlabel, 'loss (log scale)')
+    ax.set_yscale('log')
+    ax.set_yticks([0.1, 0.2, 0.5, 1, 2], ['0.1', '0.2', '0.5', '1', '2'])
+    ax.minorticks_off()
+    ax.set_xticks(places, names)
+    return ax
+
+def draw_losses(
+    ax:'Axes',               # of `loss_axis`
+    places:Sequence[float],  # of the rows
+    rows:Sequence[torch.Tensor], # for each place a loss for each seed
+    name:str,                # for the legend
+) -> None:
+    "Seeds as dots, their mean with its interval of 95 percent, and a line between"
+    means,lows,highs = map(torch.tensor, zip(*map(mean_factor, rows)))
+    ax.errorbar(places, means, [means-lows, highs-means], fmt='o-', capsize=4,
+                label=name)
+    for place,row in zip(places, rows): ax.plot([place]*len(row), row, 'k.', ms=3)
 
 # %% ../../nbs/engine/92_show.ipynb #hist-svg
 def hist_svg(
